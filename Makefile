@@ -1,0 +1,61 @@
+# Every target does its own set-up from nothing but a clone and Python 3.11 or later.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+BENCH := .venv-bench
+WORKERS ?= 2
+
+.PHONY: setup demo test lint types bench lock clean
+
+setup: $(VENV)/.run
+
+demo: setup
+	@echo "The People example: http://localhost:5000/"
+	@$(BIN)/demijohn run examples/people
+
+test: $(VENV)/.dev
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered --cov-fail-under=95
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+# The first two exit with 1 where a target is missed; the comparison is made all the same.
+bench: $(BENCH)/.run
+	-$(BENCH)/bin/python benchmarks/stages.py
+	-$(BENCH)/bin/python benchmarks/start.py
+	$(BENCH)/bin/python benchmarks/run.py
+
+# The locks carry versions and hashes; `make lock` renews them.
+lock: $(VENV)/.dev
+	$(BIN)/uv pip compile pyproject.toml --group build $(LOCK) -o requirements/run.txt
+	$(BIN)/uv pip compile pyproject.toml --group dev $(LOCK) -c requirements/run.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile pyproject.toml --group build benchmarks/requirements.in $(LOCK) -c requirements/run.txt \
+		-o benchmarks/requirements.txt
+
+LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --quiet
+
+$(VENV)/pyvenv.cfg:
+	@tools/venv "$(PYTHON)" $(VENV)
+
+$(BENCH)/pyvenv.cfg:
+	@tools/venv "$(PYTHON)" $(BENCH)
+
+$(VENV)/.run: $(VENV)/pyvenv.cfg requirements/run.txt pyproject.toml
+	@tools/install $(VENV) requirements/run.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements/dev.txt
+	@tools/install $(VENV) requirements/dev.txt
+	@touch $@
+
+$(BENCH)/.run: $(BENCH)/pyvenv.cfg benchmarks/requirements.txt pyproject.toml
+	@tools/install $(BENCH) benchmarks/requirements.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(BENCH) .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

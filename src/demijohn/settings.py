@@ -1,0 +1,99 @@
+"""Every option of Demijohn in one frozen value.
+
+A setting is read, in this order, from: the argument to `Demijohn(..., settings=)`, the Flask configuration
+(`DEMIJOHN_MAX_BODY_BYTES`), the environment (the same name), the default below. The reference page and
+`demijohn run --help` are made from the fields' `help`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypeAlias, get_args, get_type_hints
+
+from demijohn.errors import SettingError
+
+__all__ = ["PREFIX", "Settings"]
+
+PREFIX = "DEMIJOHN_"
+
+Unbound: TypeAlias = Literal["refuse", "501", "mock"]
+UnknownQuery: TypeAlias = Literal["refuse", "ignore"]
+
+
+def _option(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Hold the options of one Demijohn application."""
+
+    strict: bool = _option(False, "Refuse a contract that has warnings, too.")
+    unbound: Unbound = _option(
+        "refuse",
+        "An operation that no function serves: `refuse` to start, answer `501`, or `mock` an answer from the "
+        "contract's examples.",
+    )
+    unknown_query: UnknownQuery = _option(
+        "refuse", "A query parameter that the contract does not declare: `refuse` it with 400 or `ignore` it."
+    )
+    validate_responses: bool = _option(
+        True, "Check every answer of a handler against the contract; a wrong one becomes a 500 and a log line."
+    )
+    max_body_bytes: int = _option(10 * 1024 * 1024, "The largest request body, in bytes; a larger one is 413.")
+    max_body_depth: int = _option(64, "The deepest nesting of a JSON request body; a deeper one is 400.")
+    max_form_parts: int = _option(1000, "The most fields and files in one form; more are 413.")
+    max_contract_bytes: int = _option(8 * 1024 * 1024, "The largest contract file, in bytes.")
+    max_contract_depth: int = _option(200, "The deepest nesting of a contract file.")
+    max_contract_nodes: int = _option(1_000_000, "The most values in a contract once its YAML aliases are expanded.")
+    docs_ui: bool = _option(True, "Serve Swagger UI at `{base}/ui/`, over the contract that `docs_contract` serves.")
+    docs_contract: bool = _option(True, "Serve the contract at `{base}/openapi.json` and `.yaml`.")
+
+    @classmethod
+    def load(cls, *layers: Mapping[str, Any]) -> Settings:
+        """Read settings from mappings such as `app.config` and `os.environ`; an earlier one wins.
+
+        Raises `SettingError` with every wrong value: the key, what was found, what is allowed.
+        """
+        hints = get_type_hints(cls)
+        known = {PREFIX + option.name.upper(): option.name for option in fields(cls)}
+        values: dict[str, Any] = {}
+        wrong: list[str] = []
+        for layer in reversed(layers):
+            for key, name in known.items():
+                if key in layer:
+                    try:
+                        values[name] = _read(layer[key], hints[name])
+                    except ValueError as error:
+                        wrong.append(f"{key}: found {layer[key]!r}, allowed is {error}")
+        if wrong:
+            raise SettingError(wrong)
+        return cls(**values)
+
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+
+
+def _read(value: Any, kind: Any) -> Any:
+    """Convert one raw value; `ValueError` says what would be allowed."""
+    if kind is bool:
+        if isinstance(value, bool):
+            return value
+        text = str(value).strip().lower()
+        if text in _TRUE | _FALSE:
+            return text in _TRUE
+        raise ValueError("true or false")
+    if kind is int:
+        try:
+            number = int(str(value))
+        except ValueError:
+            number = 0
+        if number < 1 or isinstance(value, bool):
+            raise ValueError("a whole number of at least 1")
+        return number
+    allowed = get_args(kind)
+    if str(value) in allowed:
+        return str(value)
+    raise ValueError("one of " + ", ".join(allowed))
