@@ -1,0 +1,170 @@
+"""A contract and its functions to plans: everything about an operation is decided here, once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from demijohn.compile.answers import compile_answers
+from demijohn.compile.bodies import compile_body
+from demijohn.compile.guards import compile_guard
+from demijohn.compile.handlers import bind
+from demijohn.compile.mocks import compile_mock
+from demijohn.compile.parameters import compile_parameters
+from demijohn.compile.plan import Action, Arguments, Call, Mock, Plan, Unimplemented
+from demijohn.compile.resolvers import RelativeResolver, Resolver, resolve
+from demijohn.compile.routes import Resource, names_of, shape_of
+from demijohn.compile.samples import Samples
+from demijohn.compile.validators import Validators
+from demijohn.contract import Contract, Operation, Place
+from demijohn.errors import BindingError, Finding, NotImplementedYet
+from demijohn.settings import Settings
+
+__all__ = ["compile_contract"]
+
+
+def compile_contract(
+    contract: Contract,
+    settings: Settings,
+    *,
+    base_path: str | None = None,
+    resolver: Resolver | None = None,
+    adapt: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function,
+) -> tuple[Resource, ...]:
+    """Return the resources of a contract, each with a plan for each of its methods.
+
+    `base_path` stands before every path (default: the contract's own). `adapt` is applied to each function
+    that serves an operation; Flask's `ensure_sync` is passed here. Raises `BindingError` with everything in
+    which the contract and the functions do not fit.
+    """
+    prefix = contract.base_path if base_path is None else base_path.rstrip("/")
+    compiler = _Compiler(contract, settings, prefix, resolver or RelativeResolver(), adapt)
+    resources = tuple(compiler.resources())
+    if compiler.problems:
+        raise BindingError(compiler.problems)
+    return resources
+
+
+class _Compiler:
+    """Hold what the plans of one contract share, and the problems found so far."""
+
+    def __init__(
+        self,
+        contract: Contract,
+        settings: Settings,
+        prefix: str,
+        resolver: Resolver,
+        adapt: Callable[[Callable[..., Any]], Callable[..., Any]],
+    ) -> None:
+        self.contract = contract
+        self.settings = settings
+        self.prefix = prefix
+        self.resolver = resolver
+        self.adapt = adapt
+        self.validators = Validators(contract.definitions)
+        self.samples = Samples(contract.definitions, self.validators)
+        self.problems: list[Finding | str] = []
+        self._reported: set[tuple[Place, str]] = set()
+        self._endpoints: set[str] = set()
+
+    def resources(self) -> Iterator[Resource]:
+        """Yield a resource for each path of the contract."""
+        by_shape: dict[str, dict[str, Plan]] = {}
+        for operation in self.contract.operations:
+            plans = by_shape.setdefault(shape_of(operation.path), {})
+            if operation.method in plans:
+                taken = plans[operation.method].operation.path
+                self.report(operation.place, f"{operation.method} {operation.path} is also {taken}", "keep one")
+            plans[operation.method] = self.plan(operation)
+        for plans in by_shape.values():
+            yield Resource(next(iter(plans.values())).path, plans, _allow(plans))
+
+    def plan(self, operation: Operation) -> Plan:
+        """Decide everything about one operation."""
+        definitions = self.contract.definitions
+        action = self.action(operation)
+        guard = compile_guard(operation.security, self.contract, self.report, mocked=not isinstance(action, Call))
+        parameters = compile_parameters(
+            operation.parameters,
+            self.validators,
+            definitions,
+            unknown_query=self.settings.unknown_query,
+            known_query=guard.query_names if guard is not None else (),
+        )
+        body = None
+        if operation.body is not None:
+            body = compile_body(operation.body, self.validators, definitions, self.settings)
+        answers = compile_answers(
+            operation.responses,
+            self.validators,
+            definitions,
+            validate=self.settings.validate_responses and isinstance(action, Call),
+        )
+        return Plan(
+            operation=operation,
+            endpoint=self._endpoint(operation),
+            path=self.prefix + operation.path,
+            names=names_of(self.prefix + operation.path),
+            guard=guard,
+            parameters=parameters,
+            body=body,
+            action=action,
+            answers=answers,
+        )
+
+    def action(self, operation: Operation) -> Action:
+        """Decide what the operation does: the function if there is one, else what the settings say."""
+        function, wrong = resolve(self.resolver, operation)
+        if function is not None:
+            return self._call(function, operation)
+        if self.settings.unbound == "mock":
+            return Mock(compile_mock(operation, self.samples))
+        if self.settings.unbound == "501":
+            return Unimplemented(_not_implemented)
+        name = f"operationId {operation.operation_id!r}" if operation.operation_id else "the operation"
+        self.report(
+            operation.place,
+            f"{operation.method} {operation.path}: {name} has no function: {wrong}",
+            "name a function that can be imported, or set DEMIJOHN_UNBOUND to mock or 501",
+        )
+        return Unimplemented(_not_implemented)
+
+    def report(self, place: Place, found: str, allowed: str) -> None:
+        """Remember a problem, once."""
+        if (place, found) not in self._reported:
+            self._reported.add((place, found))
+            line = self.contract.line(place)
+            self.problems.append(Finding(place.file, line, place.pointer, found, allowed))
+
+    def _call(self, function: Callable[..., Any], operation: Operation) -> Call:
+        keywords, wrong = bind(function, operation, self.contract.definitions)
+        for one in wrong:
+            self.report(operation.place, f"{operation.method} {operation.path}: {one}", "")
+        name = f"{function.__module__}.{getattr(function, '__qualname__', type(function).__name__)}"
+        try:
+            adapted = self.adapt(function)
+        except RuntimeError as error:  # a coroutine function, and Flask lacks what runs it
+            self.report(operation.place, f"{operation.method} {operation.path}: {name}: {error}", "")
+            adapted = function
+        return Call(adapted, keywords, name)
+
+    def _endpoint(self, operation: Operation) -> str:
+        """Return a name for Flask's `request.endpoint`; no dots, or it would belong to a blueprint."""
+        wanted = operation.operation_id or f"{operation.method.lower()} {operation.path}"
+        base = re.sub(r"\W+", "_", f"{self.prefix}.{wanted}").strip("_")
+        endpoint, count = base, 1
+        while endpoint in self._endpoints:
+            count += 1
+            endpoint = f"{base}_{count}"
+        self._endpoints.add(endpoint)
+        return endpoint
+
+
+def _allow(plans: dict[str, Plan]) -> str:
+    methods = {*plans, "OPTIONS"} | ({"HEAD"} if "GET" in plans else set())
+    return ", ".join(sorted(methods))
+
+
+def _not_implemented(_: Arguments) -> Any:
+    raise NotImplementedYet("The contract declares this operation, and no function stands behind it yet.")
