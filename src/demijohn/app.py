@@ -1,0 +1,135 @@
+"""Demijohn as a Flask extension: contracts in, operations served. Wiring only."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flask import Flask
+
+from demijohn.compile import Resolver, Resource, compile_contract, importable
+from demijohn.contract import Contract, load
+from demijohn.docs import docs_blueprint
+from demijohn.errors import BindingError, Finding, StartError
+from demijohn.serve import Dispatcher
+from demijohn.settings import Settings
+
+__all__ = ["Api", "Demijohn", "State"]
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """Hold one contract as it is served: what it says, what was noticed, what was decided."""
+
+    contract: Contract
+    wrinkles: tuple[Finding, ...]
+    resources: tuple[Resource, ...]
+    base_path: str
+
+
+@dataclass(slots=True)
+class State:
+    """Hold what Demijohn keeps of one Flask application, in `app.extensions["demijohn"]`."""
+
+    settings: Settings
+    dispatcher: Dispatcher
+    apis: tuple[Api, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Addition:
+    path: str | os.PathLike[str]
+    base_path: str | None
+    resolver: Resolver | None
+
+
+@dataclass(slots=True)
+class Demijohn:
+    """Serve OpenAPI contracts in a Flask application.
+
+    `Demijohn(app)` at once, or `Demijohn()` and `init_app(app)` in an application factory; contracts that
+    were added before come with it. `settings` goes before the Flask configuration (`DEMIJOHN_...`), which goes
+    before the environment.
+
+        app = Flask(__name__)
+        api = Demijohn(app)
+        api.add_contract("openapi.yaml")
+    """
+
+    app: Flask | None = None
+    settings: Settings | None = field(default=None, kw_only=True)
+    _pending: list[_Addition] = field(default_factory=list, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Set up the application that was given."""
+        if self.app is not None:
+            self.init_app(self.app)
+
+    def init_app(self, app: Flask) -> None:
+        """Set up an application, with every contract that was added so far.
+
+        Raises `StartError` (settings, contract, binding) with every problem at once.
+        """
+        if "demijohn" in app.extensions:
+            raise StartError(["Demijohn is set up on this application already; call init_app once"])
+        settings = self.settings or Settings.load(app.config, os.environ)
+        flask_limit = app.config["MAX_CONTENT_LENGTH"]
+        limit = settings.max_body_bytes if flask_limit is None else min(flask_limit, settings.max_body_bytes)
+        app.extensions["demijohn"] = State(settings, Dispatcher(app, limit))
+        self.app = app
+        for addition in self._pending:
+            _serve(app, addition)
+
+    def add_contract(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        base_path: str | None = None,
+        resolver: Resolver | None = None,
+    ) -> None:
+        """Serve the contract in the file `path`, relative to the application's folder.
+
+        `base_path` stands before its paths, `""` for none (default: the path of its first server, or Swagger's
+        `basePath`). `resolver` finds the functions: any callable `operationId -> function`, or one of
+        `RelativeResolver`, `RestyResolver`, `MethodViewResolver`. Before `init_app` the contract is kept for it.
+
+        Raises `ContractError` or `BindingError` with every problem at once.
+        """
+        addition = _Addition(path, base_path, resolver)
+        if self.app is None:
+            self._pending.append(addition)
+        else:
+            _serve(self.app, addition)
+
+
+def _serve(app: Flask, addition: _Addition) -> None:
+    state: State = app.extensions["demijohn"]
+    file = Path(app.root_path, addition.path)
+    loaded = load(file, state.settings)
+    with importable([file.parent.resolve(), Path.cwd()]):
+        resources = compile_contract(
+            loaded.contract,
+            state.settings,
+            base_path=addition.base_path,
+            resolver=addition.resolver,
+            adapt=app.ensure_sync,
+        )
+    base_path = loaded.contract.base_path if addition.base_path is None else addition.base_path.rstrip("/")
+    _refuse_conflicts(state, resources, file)
+    blueprint, reserved = docs_blueprint(loaded.contract, base_path, state.settings, f"demijohn_docs_{len(state.apis)}")
+    app.register_blueprint(blueprint)
+    state.dispatcher.add(resources, reserved)
+    state.apis = (*state.apis, Api(loaded.contract, loaded.wrinkles, resources, base_path))
+    if loaded.wrinkles:
+        app.logger.warning("%s has warnings (%d); `demijohn check` lists them", addition.path, len(loaded.wrinkles))
+
+
+def _refuse_conflicts(state: State, resources: tuple[Resource, ...], file: Path) -> None:
+    """Refuse a path that another contract of the application serves: one of the two would never be reached."""
+    served = {resource.shape: resource for api in state.apis for resource in api.resources}
+    taken = [resource for resource in resources if resource.shape in served]
+    if taken:
+        raise BindingError(
+            [f"{file.name}: {one.template} is served by another contract; give one a base_path" for one in taken]
+        )

@@ -1,0 +1,92 @@
+"""The whole request on one page: `run` names the stages in order.
+
+Routing came before (`serve/dispatch.py`); Flask stands around it, with its hooks and error handlers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, current_app
+
+from demijohn.compile.answers import Answer
+from demijohn.compile.bodies import Decoded
+from demijohn.compile.guards import ANONYMOUS, Caller
+from demijohn.compile.parameters import ABSENT, Incoming
+from demijohn.compile.plan import Arguments, Plan
+from demijohn.compile.routes import Match
+from demijohn.errors import BadRequest, BrokenPromise, Problem
+from demijohn.serve.reply import seal
+from demijohn.serve.request import Request
+
+__all__ = ["run"]
+
+
+def run(plan: Plan, match: Match, request: Request, max_body_bytes: int) -> Answer | Response:
+    """Answer one request to one operation; every stage may end it by raising a `Problem`.
+
+    A `Response` is one that the handler made itself; all else is an `Answer`.
+    """
+    caller = admit(plan, request)
+    agreed = plan.answers.agree(request.header("Accept"))
+    arguments = decode(plan, match, request, caller, agreed, max_body_bytes)
+    result = plan.action.run(arguments)
+    return encode(plan, result, agreed, request)
+
+
+def admit(plan: Plan, request: Request) -> Caller:
+    """Decide who is calling, before anything of the body is read."""
+    return ANONYMOUS if plan.guard is None else plan.guard.admit(request)
+
+
+def decode(plan: Plan, match: Match, request: Request, caller: Caller, agreed: str, max_body_bytes: int) -> Arguments:
+    """Decode and validate parameters and body; raise `BadRequest` with every fault of both."""
+    faults: list[dict[str, str]] = []
+    values: list[Any] = []
+    if plan.parameters is not None:
+        path = dict(zip(plan.names, match.captures, strict=True))
+        values, faults = plan.parameters.decode(Incoming(path, request.query, request.header))
+    body = Decoded(ABSENT, [])
+    if plan.body is not None:
+        body = plan.body.decode(request.header("Content-Type"), request.read_body(max_body_bytes))
+        faults += body.faults
+    if faults:
+        raise BadRequest(_summary(faults), errors=faults)
+    return Arguments(values, body.value, dict(body.files), caller, request.header("Prefer") or "", agreed)
+
+
+def encode(plan: Plan, result: Any, agreed: str, request: Request) -> Answer | Response:
+    """Turn a handler's result into an answer, and check it against the contract."""
+    if isinstance(result, Problem):
+        raise result
+    try:
+        if isinstance(result, Response):
+            return _checked(plan, result)
+        return seal(plan.answers.finish(result, agreed), request)
+    except BrokenPromise as broken:
+        current_app.logger.error(
+            "operation %s (%s) broke its contract: %s [%s]",
+            plan.operation.operation_id or plan.endpoint,
+            plan.action.name,
+            broken.detail,
+            request.environ.get("demijohn.request_id", "-"),
+        )
+        raise BrokenPromise from broken
+
+
+def _summary(faults: list[dict[str, str]]) -> str:
+    """Return the first fault as a sentence, and how many there are besides."""
+    first = faults[0]
+    place = f"{first['in']} parameter {first['name']!r}" if "in" in first else f"body {first['pointer']}"
+    more = f" (and {len(faults) - 1} more, see errors)" if len(faults) > 1 else ""
+    detail = first["detail"].rstrip("?.")
+    return f"{place} {detail}{more}."
+
+
+def _checked(plan: Plan, response: Response) -> Response:
+    """Check a response object that a handler made itself; a stream is left alone."""
+    if plan.answers.validate:
+        body = None if response.is_streamed else response.get_data()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        plan.answers.check(response.status_code, body, response.mimetype or "", headers)
+    return response

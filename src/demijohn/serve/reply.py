@@ -1,0 +1,104 @@
+"""Finished answers and problems to what Flask and WSGI take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from flask import Response, current_app
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import parse_etags
+
+from demijohn.compile.answers import Answer
+from demijohn.errors import Problem
+from demijohn.serve.request import Request
+
+__all__ = ["Reply", "problem_of", "reply_problem", "seal"]
+
+PROBLEM_TYPE = "application/problem+json"
+
+# What an API answer never needs: to be sniffed, framed, or to load anything.
+SECURITY_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Referrer-Policy", "no-referrer"),
+)
+_STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+
+def seal(answer: Answer, request: Request) -> Answer:
+    """Add what every answer carries; give the answer to a GET a strong ETag.
+
+    It becomes a 304 where the client has it already (RFC 9110, 13.1.2).
+    """
+    headers: list[tuple[str, Any]] = list(SECURITY_HEADERS)
+    if answer.headers:
+        own = {name.lower() for name, _ in answer.headers}
+        headers = [header for header in headers if header[0].lower() not in own] + answer.headers
+    if answer.media_type is not None:
+        text = answer.media_type.startswith("text/") and "charset" not in answer.media_type
+        headers.append(("Content-Type", answer.media_type + "; charset=utf-8" if text else answer.media_type))
+    if answer.status == 200 and request.method in ("GET", "HEAD"):
+        tag = next((value for name, value in answer.headers if name.lower() == "etag"), None)
+        if tag is None:
+            tag = f'"{blake2b(answer.body, digest_size=12).hexdigest()}"'
+            headers.append(("ETag", tag))
+        known = request.header("If-None-Match")
+        if known is not None and _matches(known, tag):
+            kept = [header for header in headers if header[0].lower() != "content-type"]
+            return Answer(304, b"", None, kept)
+    return replace(answer, headers=headers)
+
+
+def _matches(known: str, tag: str) -> bool:
+    return known.strip() == "*" or parse_etags(known).contains_raw(tag)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Send a sealed answer: what a WSGI server calls in the place of a Flask response."""
+
+    answer: Answer
+    is_head: bool
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Send it."""
+        answer = self.answer
+        headers = [(name, str(value)) for name, value in answer.headers]
+        if answer.status not in (204, 304):
+            headers.append(("Content-Length", str(len(answer.body))))
+        start_response(_STATUS_LINES.get(answer.status) or f"{answer.status} Unknown", headers)
+        return [] if self.is_head else [answer.body]
+
+    def response(self) -> Response:
+        """Return the same as a Flask response, for hooks and signals that want one."""
+        response = current_app.response_class(self.answer.body, self.answer.status, self.answer.headers)
+        if self.answer.media_type is None:
+            del response.headers["Content-Type"]
+            if self.answer.status in (204, 304):
+                response.automatically_set_content_length = False
+                response.headers.pop("Content-Length", None)
+        return response
+
+
+def reply_problem(problem: Problem, request_id: str | None = None) -> Response:
+    """Return the response of a problem, in the form of RFC 9457."""
+    members = problem.document()
+    if problem.status == 500 and request_id is not None:
+        members["id"] = request_id
+    headers = [*SECURITY_HEADERS, *problem.headers, ("Content-Type", PROBLEM_TYPE), ("Cache-Control", "no-store")]
+    return current_app.response_class(orjson.dumps(members), problem.status, headers)
+
+
+def problem_of(error: HTTPException) -> Problem | Response:
+    """Return Flask's and Werkzeug's own errors as problems; `abort(response)` keeps its response."""
+    if error.response is not None:
+        return error.response  # type: ignore[return-value]  # Werkzeug names its base class here
+    status = error.code or 500
+    headers = [(name, value) for name, value in error.get_headers() if name.lower() != "content-type"]
+    detail = (error.description or "") if status < 500 else ""
+    return Problem(detail, status=status, headers=headers)
