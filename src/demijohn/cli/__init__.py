@@ -1,0 +1,5 @@
+"""The `demijohn` command."""
+
+from demijohn.cli.command import main
+
+__all__ = ["main"]
