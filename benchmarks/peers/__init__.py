@@ -1,0 +1,1 @@
+"""The same API, once per framework, written the way that framework's own documentation writes it."""
