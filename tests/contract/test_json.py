@@ -36,7 +36,7 @@ def given(text: str, name: str = "a.json") -> Source:
             ],
         ),
         (
-            '{"a": 1,\n}',
+            '{"a": 1,\n?}',
             [
                 "a.json:2: this is not JSON: expecting property name enclosed in double quotes at column 1; "
                 "write JSON (RFC 8259)"
@@ -143,7 +143,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         read(tmp_path, "a", LIMITS)
     with pytest.raises(ContractError, match=r"a:1: this is not a file"):
         read(Path("/dev/zero"), "a", LIMITS)
-    with pytest.raises(ContractError, match=r"a:1: the file cannot be read: embedded null byte"):
+    with pytest.raises(ContractError, match=r"a:1: the file cannot be read: (stat: )?embedded null (byte|character)"):
         read(tmp_path / "a\0b", "a", LIMITS)
     with pytest.raises(ContractError, match=r"a:1: the file cannot be read: File name too long"):
         read(tmp_path / ("a" * 300), "a", LIMITS)
