@@ -20,6 +20,7 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from demijohn.compile.parameters import HeaderCodec, compile_header
+from demijohn.compile.styles import is_json as is_json_essence
 from demijohn.compile.validators import Validator, Validators
 from demijohn.contract import JsonSchema, MediaType, Response
 from demijohn.errors import BrokenPromise, NotAcceptable
@@ -363,8 +364,7 @@ def negotiate(accept: str, offered: Sequence[str]) -> str:
 @lru_cache(maxsize=_MOST_REMEMBERED)
 def is_json(media_type: str) -> bool:
     """Tell whether a media type is JSON: `application/json`, `application/problem+json`, ..."""
-    essence = media_type.partition(";")[0].strip().lower()
-    return essence.endswith(("/json", "+json"))
+    return is_json_essence(media_type.partition(";")[0].strip().lower())
 
 
 @lru_cache(maxsize=_MOST_REMEMBERED)

@@ -19,15 +19,11 @@ import orjson
 
 from demijohn.compile.faults import Fault, faults_of
 from demijohn.contract import JsonSchema
+from demijohn.contract.keywords import LISTS, MAPS, PATTERNS, SINGLES
 
 __all__ = ["Direction", "Validator", "Validators"]
 
 Direction: TypeAlias = Literal["request", "response"]
-
-# Nested alternatives are refused beyond this many steps of a backtracking pattern; patterns without
-# look-around never backtrack: they run in a linear-time engine.
-BACKTRACK_STEPS = 10_000
-_PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_STEPS)
 
 INT64 = (-(2**63), 2**63 - 1)
 _INTEGER_RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": INT64, "uint32": (0, 2**32 - 1), "uint64": (0, INT64[1])}
@@ -38,24 +34,6 @@ MOST_VALUES = 2_000
 READ_ONLY = "urn:demijohn:read-only"
 WRITE_ONLY = "urn:demijohn:write-only"
 _HIDDEN = {"request": ("readOnly", READ_ONLY), "response": ("writeOnly", WRITE_ONLY)}
-
-_ONE = frozenset(
-    {
-        "additionalProperties",
-        "contains",
-        "contentSchema",
-        "else",
-        "if",
-        "items",
-        "not",
-        "propertyNames",
-        "then",
-        "unevaluatedItems",
-        "unevaluatedProperties",
-    }
-)
-_LIST = frozenset(("allOf", "anyOf", "oneOf", "prefixItems"))
-_MAP = frozenset(("$defs", "dependentSchemas", "patternProperties", "properties"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +116,7 @@ class Validators:
             registry=self._registry,
             validate_formats=True,
             formats=_FORMATS,
-            pattern_options=_PATTERNS,
+            pattern_options=PATTERNS,
             offline=True,
         )
         self._built[key] = validator = Validator(engine.is_valid, engine.iter_errors, engine.validate)
@@ -163,13 +141,13 @@ class Validators:
         hidden = hidden | self._hidden(schema, direction)
         out: dict[str, Any] = {}
         for key, value in schema.items():
-            if key in _ONE:
+            if key in SINGLES:
                 out[key] = self._enforce(value, direction)
             elif key == "allOf":
                 out[key] = [self._member(one, direction, hidden) for one in value]
-            elif key in _LIST:
+            elif key in LISTS:
                 out[key] = [self._enforce(one, direction) for one in value]
-            elif key in _MAP:
+            elif key in MAPS:
                 out[key] = {name: self._enforce(one, direction) for name, one in value.items()}
             elif key == "$ref":
                 out[key] = self._uri(value, direction)

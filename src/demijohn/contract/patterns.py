@@ -7,10 +7,11 @@ from typing import Literal
 
 import jsonschema_rs
 
+from demijohn.contract.keywords import PATTERNS
+
 __all__ = ["engine"]
 
 _LINEAR = jsonschema_rs.RegexOptions()
-_BOUNDED = jsonschema_rs.FancyRegexOptions(backtrack_limit=100_000)
 
 
 @lru_cache(maxsize=4096)
@@ -18,7 +19,7 @@ def engine(pattern: str) -> Literal["linear", "bounded", "none"]:
     """Return `linear`, `bounded` for look-around and back-references, or `none` if no engine takes it."""
     if _compiles(pattern, _LINEAR):
         return "linear"
-    return "bounded" if _compiles(pattern, _BOUNDED) else "none"
+    return "bounded" if _compiles(pattern, PATTERNS) else "none"
 
 
 def _compiles(pattern: str, options: jsonschema_rs.RegexOptions | jsonschema_rs.FancyRegexOptions) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias, cast
 from urllib.parse import unquote
 
 from demijohn.contract.faults import kind_of
+from demijohn.contract.keywords import LISTS, MAPS, SINGLES
 from demijohn.contract.model import JsonSchema, Place
 from demijohn.contract.patterns import engine
 from demijohn.contract.pointers import escape, split
@@ -25,24 +26,6 @@ __all__ = ["Dialect", "Schemas", "Visited"]
 
 Dialect: TypeAlias = Literal["2.0", "3.0", "3.1"]
 
-# Keywords whose values are schemas: one, a list, a mapping of names. Everything else is copied as it is.
-_ONE = frozenset(
-    {
-        *(
-            "additionalItems",
-            "additionalProperties",
-            "contains",
-            "contentSchema",
-            "else",
-            "if",
-            "items",
-            "not",
-        ),
-        *("propertyNames", "then", "unevaluatedItems", "unevaluatedProperties"),
-    }
-)
-_LIST = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
-_MAP = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
 _IDENTITY = frozenset({"$anchor", "$dynamicAnchor", "$id", "$schema", "$vocabulary", "id"})
 _ANNOTATIONS = frozenset(
     {
@@ -174,7 +157,7 @@ class Schemas:
 
     def _keyword(self, keyword: str, item: Any, out: dict[str, Any], node: Node, pointer: str, base: str) -> None:
         below = f"{pointer}/{escape(keyword)}"
-        if keyword in _MAP and isinstance(item, dict):
+        if keyword in MAPS and isinstance(item, dict):
             names = item
             if keyword == "patternProperties":
                 names = {
@@ -183,9 +166,9 @@ class Schemas:
             out[keyword] = {
                 name: self._schema(sub, node, f"{below}/{escape(name)}", base) for name, sub in names.items()
             }
-        elif keyword in _LIST and isinstance(item, list):
+        elif keyword in LISTS and isinstance(item, list):
             out[keyword] = [self._schema(sub, node, f"{below}/{index}", base) for index, sub in enumerate(item)]
-        elif keyword in _ONE and isinstance(item, dict | bool):
+        elif keyword in SINGLES and isinstance(item, dict | bool):
             out[keyword] = self._schema(item, node, below, base)
         elif keyword == "items" and isinstance(item, list) and self.dialect != "3.1":
             out["prefixItems"] = [self._schema(sub, node, f"{below}/{index}", base) for index, sub in enumerate(item)]

@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema_rs
 
 from demijohn.contract.faults import Fault, explain, find, shown
+from demijohn.contract.keywords import PATTERNS
 from demijohn.contract.model import Contract, Example, JsonSchema, Place
 from demijohn.contract.pointers import escape
 from demijohn.contract.report import Report
@@ -20,7 +21,6 @@ __all__ = ["check_schemas", "check_values"]
 
 _METASCHEMA = "https://json-schema.org/draft/2020-12/schema"
 _DEFAULT = "the default"
-_PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=100_000)
 
 
 def check_schemas(schemas: Schemas, report: Report) -> None:
@@ -128,7 +128,7 @@ def _first(validator: jsonschema_rs.Validator, value: Any) -> Fault | None:
 
 
 def _validator(schema: JsonSchema) -> jsonschema_rs.Validator:
-    return jsonschema_rs.Draft202012Validator(schema, pattern_options=_PATTERNS, offline=True)
+    return jsonschema_rs.Draft202012Validator(schema, pattern_options=PATTERNS, offline=True)
 
 
 def _tell(claim: _Claim, fault: Fault, report: Report) -> None:
