@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -261,6 +262,20 @@ def test_an_application_below_a_prefix_is_routed_below_it(build: Build) -> None:
     client = build(contract("/a/{id}", parameters=[parameter]), read=lambda id: {"id": id, "url": request.path})
     mounted = Client(DispatcherMiddleware(Flask("outer"), {"/mounted": client.application.wsgi_app}))
     assert mounted.get("/mounted/a/x%2Fy").json == {"id": "x/y", "url": "/a/x/y"}
+
+
+def test_the_garbage_collector_runs_on_after_a_contract_was_added_or_refused(build: Build) -> None:
+    build(contract("/a"), read=dict)
+    assert gc.isenabled()
+    with pytest.raises(BindingError):
+        build(contract("/a"))
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        build(contract("/a"), read=dict)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 def test_settings_are_read_from_the_flask_configuration(build: Build) -> None:
