@@ -194,3 +194,26 @@ def test_an_async_handler_needs_what_flask_needs_for_it(build: Build, monkeypatc
 
     with pytest.raises(BindingError, match="async"):
         build(contract(OK), read=read)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"X-A": "a\r\nSet-Cookie: b=c"}, {"X-A": "snow \u2603"}, {"X A": "a"}, {"Content-Type": "text/html\nX: y"}],
+)
+def test_a_header_that_cannot_be_sent_is_a_500_and_not_sent(build: Build, headers: dict[str, str]) -> None:
+    for settings in (Settings(), Settings(validate_responses=False)):
+        reply = build(contract({"200": {"description": "ok"}}), settings=settings, read=lambda: ("x", headers)).get("/")
+        assert (reply.status_code, reply.content_type) == (500, "application/problem+json")
+        assert not {"Set-Cookie", "X-A", "X A", "X"} & set(reply.headers.keys())
+
+
+@pytest.mark.parametrize("status", [0, 99, 600, True, -1])
+def test_a_status_that_http_does_not_have_is_a_500(build: Build, status: int) -> None:
+    client = build(contract({"default": {"description": "any"}}), read=lambda: ("x", status))
+    assert client.get("/").status_code == 500
+
+
+def test_text_that_has_no_bytes_is_a_broken_promise(build: Build, caplog: pytest.LogCaptureFixture) -> None:
+    client = build(contract({"200": {"description": "ok", "content": {"text/plain": {}}}}), read=lambda: "\ud800")
+    assert client.get("/").status_code == 500
+    assert "operation read" in caplog.text

@@ -228,3 +228,13 @@ def test_an_api_key_in_the_query_is_no_unknown_parameter(build: Build, sec: list
     client = client_for(build, [{"query": []}])
     assert client.get("/?key=k").status_code == 200
     assert client.get("/?key=k&other=1").status_code == 400
+
+
+def test_a_wrong_credential_is_told_though_another_one_is_missing(build: Build, sec: list[str]) -> None:
+    client = client_for(build, [{}, {"header": [], "bearer": []}])
+    assert client.get("/").json == {"user": None}
+    assert client.get("/", headers={"Authorization": "Bearer bad"}).status_code == 401
+    both = client_for(build, [{"header": [], "bearer": []}])
+    assert "invalid_token" in both.get("/", headers={"Authorization": "Bearer bad"}).text + str(
+        both.get("/", headers={"Authorization": "Bearer bad"}).headers
+    )

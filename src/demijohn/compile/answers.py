@@ -8,11 +8,11 @@ none of them must not have changed anything.
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
-from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
@@ -144,6 +144,7 @@ class Answers:
             answer = self._represent(value, status, headers, own, agreed, declared)
         if self.validate and declared is not None:
             self._check_headers(answer, declared)
+        _refuse_unsendable(answer)
         return answer
 
     def check(self, status: int, body: bytes | None, media_type: str, headers: Mapping[str, str]) -> None:
@@ -178,7 +179,7 @@ class Answers:
             raise BrokenPromise(f"media type {media_type!r} is not declared for status {status}")
         try:
             body = representation.encode(value, media_type)
-        except TypeError as error:
+        except (TypeError, UnicodeError) as error:
             raise BrokenPromise(f"the body of status {status} cannot be encoded: {error}") from error
         if self.validate:
             wrong = representation.check(body, media_type)
@@ -278,6 +279,20 @@ def _choose(declared: Declared | None, own: str | None, agreed: str, value: Any)
     return _concrete(first.range), first
 
 
+# RFC 9110 section 5.6.2: the characters of a token.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
+
+
+def _refuse_unsendable(answer: Answer) -> None:
+    """Refuse headers that would end, or begin another one, where the handler did not mean it."""
+    if answer.media_type is not None and not _VALUE(answer.media_type):
+        raise BrokenPromise("the header 'content-type' has a character that headers cannot have")
+    for name, value in answer.headers:
+        if not _TOKEN(name) or not _VALUE(str(value)):
+            raise BrokenPromise(f"the header {name!r} has a character that headers cannot have")
+
+
 def _natural(value: Any) -> str:
     if isinstance(value, str):
         return "text/plain"
@@ -320,12 +335,11 @@ def unpack(result: Any) -> tuple[Any, int | None, list[tuple[str, Any]]]:
             case _:
                 raise BrokenPromise(f"a handler returned a tuple of {len(result)}; allowed are 2 or 3")
         result = body
-    if status is not None and not isinstance(status, int | HTTPStatus | enum.Enum):
-        raise BrokenPromise(f"a handler returned the status {status!r}, which is no number")
     if isinstance(status, enum.Enum):
         status = status.value
-    pairs = list(headers.items() if hasattr(headers, "items") else headers or ())
-    return result, None if status is None else int(status), pairs
+    if status is not None and (not isinstance(status, int) or isinstance(status, bool) or not 200 <= status < 600):
+        raise BrokenPromise(f"a handler returned the status {status!r}; allowed are the numbers 200 to 599")
+    return result, status, list(headers.items() if hasattr(headers, "items") else headers or ())
 
 
 def encode_json(value: Any) -> bytes:

@@ -106,12 +106,9 @@ class Guard:
         for checks in self.alternatives:
             if not checks:
                 continue
-            try:
-                infos = [_once(known, check, request) for check in checks]
-            except Missing:
-                continue
-            except Rejected:
-                rejected = True
+            infos = [_once(known, check, request) for check in checks]
+            if any(isinstance(info, Missing | Rejected) for info in infos):
+                rejected = rejected or any(isinstance(info, Rejected) for info in infos)
                 continue
             missing = next(
                 (
@@ -157,11 +154,7 @@ def compile_guard(
     if not requirements or all(not requirement.schemes for requirement in requirements):
         return None
     alternatives = tuple(
-        tuple(
-            _compile_check(contract.schemes[name], scopes, report, mocked)
-            for name, scopes in requirement.schemes
-            if name in contract.schemes
-        )
+        tuple(_compile_check(contract.schemes[name], scopes, report, mocked) for name, scopes in requirement.schemes)
         for requirement in requirements
     )
     schemes = {check.scheme.name: check.scheme for checks in alternatives for check in checks}
@@ -183,15 +176,16 @@ def scopes_of(info: Any) -> list[str]:
 
 
 def _once(known: dict[str, Any], check: Check, request: Credentials) -> Any:
-    """Ask a scheme's hook once a request, however many alternatives name it with the same scopes."""
+    """Return what a scheme's hook says, or the `Missing` or `Rejected` in its place.
+
+    It is asked once a request, however many alternatives name the scheme with the same scopes.
+    """
     key = f"{check.scheme.name} {check.scopes}"
     if key not in known:
         try:
             known[key] = check.identify(request)
         except (Missing, Rejected) as error:
             known[key] = error
-    if isinstance(known[key], Missing | Rejected):
-        raise known[key]
     return known[key]
 
 
