@@ -128,7 +128,11 @@ def test_it_serves_and_stops_on_sigterm(serve: Callable[..., Server]) -> None:
 
 def test_ctrl_c_stops_it_quietly(serve: Callable[..., Server]) -> None:
     server = serve("--workers", "2")
-    server.get("/environ")
+    # Both have to be there: one that is still importing would be interrupted before it can say how it stops.
+    deadline, seen = time.monotonic() + 20, set[int]()
+    while len(seen) < 2:
+        assert time.monotonic() < deadline
+        seen.add(server.get("/environ")["pid"])
     assert server.stop(signal.SIGINT, group=True) == 0
     assert server.process.stdout is not None
     assert "Traceback" not in server.process.stdout.read()
