@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -14,17 +13,11 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from outside import skip_or_fail
 
 from demijohn import Demijohn, Settings
 
 SHARED = Path(__file__).parents[2] / "shared"
-
-
-def skip_or_fail(reason: str) -> None:
-    """Skip a test that lacks something from outside; fail where everything has to be there."""
-    if os.environ.get("DEMIJOHN_REQUIRE_ALL") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture
@@ -89,7 +82,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Flas
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # only one may run in a process
 def browser() -> Iterator[Any]:
     """Return a real Chromium that talks to nobody by itself."""
     chromium = shutil.which("chromium")
@@ -103,3 +96,14 @@ def browser() -> Iterator[Any]:
         browser = driver.chromium.launch(executable_path=chromium, args=[f"--{flag}" for flag in (*quiet, *more)])
         yield browser
         browser.close()
+
+
+SLOW = ("test_directory_schemathesis", "test_schemathesis", "test_killed", "test_faults")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that take minutes: each of two processes gets one half, in order, and helps the other."""
+    slow = [item for item in items if item.path.stem in SLOW]
+    rest = [item for item in items if item.path.stem not in SLOW]
+    middle = len(rest) // 2
+    items[:] = [*slow[::2], *rest[:middle], *slow[1::2], *rest[middle:]]

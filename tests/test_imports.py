@@ -15,8 +15,10 @@ FOUNDATION = {"errors"}
 ALLOWED = {
     "errors": set[str](),
     "settings": FOUNDATION,
+    "secret": set[str](),
     "contract": FOUNDATION | {"settings"},
     "compile": FOUNDATION | {"settings", "contract"},
+    "resources": FOUNDATION | {"settings", "contract", "compile"},
     "serve": FOUNDATION | {"settings", "contract", "compile"},
     "docs": FOUNDATION | {"settings", "contract"},
 }

@@ -7,7 +7,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
@@ -15,8 +17,12 @@ from demijohn.compile import Resolver, Resource, compile_contract, importable
 from demijohn.contract import Contract, load
 from demijohn.docs import docs_blueprint
 from demijohn.errors import BindingError, Finding, StartError
+from demijohn.secret import signing_key
 from demijohn.serve import Dispatcher
 from demijohn.settings import Settings
+
+if TYPE_CHECKING:
+    from demijohn.resources import Bindings, ModelResource, Resources
 
 __all__ = ["Api", "Demijohn", "State"]
 
@@ -33,10 +39,14 @@ class Api:
 
 @dataclass(slots=True)
 class State:
-    """Hold what Demijohn keeps of one Flask application, in `app.extensions["demijohn"]`."""
+    """Hold what Demijohn keeps of one Flask application, in `app.extensions["demijohn"]`.
+
+    `resources` is None until a model is handed over: SQLAlchemy is not even imported before.
+    """
 
     settings: Settings
     dispatcher: Dispatcher
+    resources: Bindings | None = None
     apis: tuple[Api, ...] = ()
 
 
@@ -63,6 +73,7 @@ class Demijohn:
     app: Flask | None = None
     settings: Settings | None = field(default=None, kw_only=True)
     _pending: list[_Addition] = field(default_factory=list, init=False, repr=False)
+    _resources: Resources | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Set up the application that was given."""
@@ -81,8 +92,27 @@ class Demijohn:
         limit = settings.max_body_bytes if flask_limit is None else min(flask_limit, settings.max_body_bytes)
         app.extensions["demijohn"] = State(settings, Dispatcher(app, limit))
         self.app = app
+        if self._resources is not None:
+            _bind(app, self._resources)
         for addition in self._pending:
             _serve(app, addition)
+
+    def resource(self, model: Any, *more: Any) -> ModelResource:
+        """Let operations of the contracts to come be statements on `model`, where no function serves them.
+
+        Each argument is a model of SQLAlchemy's (a mapped class or a `Table`), a declarative base, which stands for
+        all of its models, or the `db` of Flask-SQLAlchemy or Flask-SQLAlchemy-Lite, which brings its engine.
+        What is returned for a model takes hooks, and does what the operations do as functions.
+
+        Raises `BindingError` for what is none of these.
+        """
+        from demijohn.resources import Resources
+
+        if self._resources is None:
+            self._resources = Resources()
+            if self.app is not None:
+                _bind(self.app, self._resources)
+        return self._resources.add(model, *more)
 
     def add_contract(
         self,
@@ -106,6 +136,13 @@ class Demijohn:
             _serve(self.app, addition)
 
 
+def _bind(app: Flask, resources: Resources) -> None:
+    from demijohn.resources import Bindings
+
+    state: State = app.extensions["demijohn"]
+    state.resources = Bindings(resources, app, state.settings, partial(signing_key, app, "cursor"))
+
+
 def _serve(app: Flask, addition: _Addition) -> None:
     state: State = app.extensions["demijohn"]
     file = Path(app.root_path, addition.path)
@@ -117,15 +154,20 @@ def _serve(app: Flask, addition: _Addition) -> None:
             base_path=addition.base_path,
             resolver=addition.resolver,
             adapt=app.ensure_sync,
+            find_acts=None if state.resources is None else state.resources.find_acts,
         )
+        noticed = () if state.resources is None else state.resources.take_warnings()
+        if noticed and state.settings.strict:
+            raise BindingError(noticed)
+    wrinkles = (*loaded.wrinkles, *noticed)
     base_path = loaded.contract.base_path if addition.base_path is None else addition.base_path.rstrip("/")
     _refuse_conflicts(state, resources, file)
     blueprint, reserved = docs_blueprint(loaded.contract, base_path, state.settings, f"demijohn_docs_{len(state.apis)}")
     app.register_blueprint(blueprint)
     state.dispatcher.add(resources, reserved)
-    state.apis = (*state.apis, Api(loaded.contract, loaded.wrinkles, resources, base_path))
-    if loaded.wrinkles:
-        app.logger.warning("%s has warnings (%d); `demijohn check` lists them", addition.path, len(loaded.wrinkles))
+    state.apis = (*state.apis, Api(loaded.contract, wrinkles, resources, base_path))
+    if wrinkles:
+        app.logger.warning("%s has warnings (%d); `demijohn check` lists them", addition.path, len(wrinkles))
 
 
 @contextmanager

@@ -4,16 +4,23 @@
     ├── StartError             the application cannot start; lists every problem
     │   ├── SettingError       a setting has a value that it cannot have
     │   ├── ContractError      contract/: the document is wrong
-    │   └── BindingError       compile/: the contract and the code do not fit
+    │   ├── BindingError       compile/: the contract and the code do not fit
+    │   └── MismatchError      resources/: the database and the models do not fit
     └── Problem                serve/: a request gets an error answer (RFC 9457)
         ├── BadRequest         400  the request breaks the contract
         ├── Unauthorized       401  no credentials, or wrong ones
         ├── Forbidden          403  the caller may not do this
+        ├── NotFound           404  there is no such item, or not for this caller
         ├── NotAcceptable      406  no declared media type is acceptable to the client
+        ├── Conflict           409  the request does not go with what is stored
+        ├── PreconditionFailed 412  the item is not, or no longer, what the client takes it for
         ├── ContentTooLarge    413  the body is larger than the limit
         ├── UnsupportedMediaType 415  the body's media type is not declared
+        ├── UnprocessableContent 422  the same Idempotency-Key came with another request
+        ├── PreconditionRequired 428  the request has to say which version it is about
         ├── BrokenPromise      500  a handler broke its own contract
-        └── NotImplementedYet  501  the operation has no function behind it
+        ├── NotImplementedYet  501  the operation has no function behind it
+        └── Unavailable        503  the database is away
 
 Each class has a stable `code`; `docs/reference/errors.md` lists them all.
 """
@@ -29,18 +36,25 @@ __all__ = [
     "BadRequest",
     "BindingError",
     "BrokenPromise",
+    "Conflict",
     "ContentTooLarge",
     "ContractError",
     "DemijohnError",
     "Finding",
     "Forbidden",
+    "MismatchError",
     "NotAcceptable",
+    "NotFound",
     "NotImplementedYet",
+    "PreconditionFailed",
+    "PreconditionRequired",
     "Problem",
     "ProblemException",
     "SettingError",
     "StartError",
     "Unauthorized",
+    "Unavailable",
+    "UnprocessableContent",
     "UnsupportedMediaType",
     "problem",
 ]
@@ -103,6 +117,12 @@ class BindingError(StartError):
     """Refuse to bind a contract to code that does not fit it."""
 
     heading = "The contract and the code do not fit"
+
+
+class MismatchError(StartError):
+    """Refuse to serve models from a database that is not, or no longer, as they say."""
+
+    heading = "The database and the models do not fit"
 
 
 class Problem(DemijohnError):
@@ -194,10 +214,28 @@ class Forbidden(Problem):
     status, code = 403, "forbidden"
 
 
+class NotFound(Problem):
+    """Tell a client that there is no such item, or not for this caller."""
+
+    status, code = 404, "not-found"
+
+
 class NotAcceptable(Problem):
     """Tell a client that none of the media types it accepts is on offer."""
 
     status, code = 406, "not-acceptable"
+
+
+class Conflict(Problem):
+    """Tell a client that its request does not go with what is stored; `errors` names the properties at fault."""
+
+    status, code = 409, "conflict"
+
+
+class PreconditionFailed(Problem):
+    """Tell a client that the item is not, or no longer, what it takes it for."""
+
+    status, code = 412, "precondition-failed"
 
 
 class ContentTooLarge(Problem):
@@ -212,6 +250,18 @@ class UnsupportedMediaType(Problem):
     status, code = 415, "unsupported-media-type"
 
 
+class UnprocessableContent(Problem):
+    """Tell a client that it sent an `Idempotency-Key` again, with another request."""
+
+    status, code = 422, "unprocessable-content"
+
+
+class PreconditionRequired(Problem):
+    """Tell a client that it has to say, by `If-Match`, which version of the item it means."""
+
+    status, code = 428, "precondition-required"
+
+
 class BrokenPromise(Problem):
     """Tell a client, and the log, that a handler answered something that the contract does not allow."""
 
@@ -222,6 +272,15 @@ class NotImplementedYet(Problem):
     """Tell a client that nothing stands behind this operation."""
 
     status, code = 501, "not-implemented"
+
+
+class Unavailable(Problem):
+    """Tell a client that the database is away, and when to come again."""
+
+    status, code = 503, "service-unavailable"
+
+    def __init__(self, detail: str = "The database is not available at the moment.", *, retry_after_s: int = 1) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_s)})
 
 
 class ProblemException(Problem):  # Connexion's name, so that its handlers run unchanged

@@ -19,10 +19,13 @@ PREFIX = "DEMIJOHN_"
 
 Unbound: TypeAlias = Literal["refuse", "501", "mock"]
 UnknownQuery: TypeAlias = Literal["refuse", "ignore"]
+ReadOnly: TypeAlias = Literal["refuse", "ignore"]
+Synchronous: TypeAlias = Literal["FULL", "NORMAL"]
 
 
-def _option(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
+def _option(default: Any, text: str, also: str = "") -> Any:
+    """Declare an option; `also` is a name without prefix that other tools use for the same thing."""
+    return field(default=default, metadata={"help": text, "also": also})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,28 @@ class Settings:
     max_contract_bytes: int = _option(8 * 1024 * 1024, "The largest contract file, in bytes.")
     max_contract_depth: int = _option(200, "The deepest nesting of a contract file.")
     max_contract_nodes: int = _option(1_000_000, "The most values in a contract once its YAML aliases are expanded.")
+    database_url: str = _option(
+        "",
+        "The database of resources whose models bring no engine, as SQLAlchemy writes it (also: `DATABASE_URL`)."
+        " Empty: an SQLite file in the application's instance folder.",
+        also="DATABASE_URL",
+    )
+    database_pool_size: int = _option(8, "The most connections of one process to PostgreSQL or MariaDB.")
+    database_pool_timeout_s: int = _option(3, "How long a request waits for a free connection before it is 503.")
+    database_connect_timeout_s: int = _option(3, "How long to wait for the database to take a connection.")
+    database_statement_timeout_s: int = _option(4, "How long one statement may take; then it is 503.")
+    database_recycle_s: int = _option(1800, "The age at which a connection is replaced by a new one.")
+    sqlite_synchronous: Synchronous = _option(
+        "FULL", "SQLite's `synchronous`: `FULL` survives a power cut, `NORMAL` may lose the last writes in one."
+    )
+    read_only: ReadOnly = _option(
+        "refuse",
+        "A `readOnly` property in a request body: `refuse` it with 400, or `ignore` it: it is not stored. Functions "
+        "see it.",
+    )
+    default_limit: int = _option(20, "How many items a list has where neither request nor contract says so.")
+    max_limit: int = _option(100, "The most items of a list where the contract sets no `maximum`.")
+    idempotency_hours: int = _option(24, "How long the answer to an `Idempotency-Key` is kept.")
     docs_ui: bool = _option(True, "Serve Swagger UI at `{base}/ui/`, over the contract that `docs_contract` serves.")
     docs_contract: bool = _option(True, "Serve the contract at `{base}/openapi.json` and `.yaml`.")
 
@@ -57,7 +82,8 @@ class Settings:
         Raises `SettingError` with every wrong value: the key, what was found, what is allowed.
         """
         hints = get_type_hints(cls)
-        known = {PREFIX + option.name.upper(): option.name for option in fields(cls)}
+        known = {option.metadata["also"]: option.name for option in fields(cls) if option.metadata["also"]}
+        known |= {PREFIX + option.name.upper(): option.name for option in fields(cls)}
         values: dict[str, Any] = {}
         wrong: list[str] = []
         for layer in reversed(layers):
@@ -85,6 +111,8 @@ def _read(value: Any, kind: Any) -> Any:
         if text in _TRUE | _FALSE:
             return text in _TRUE
         raise ValueError("true or false")
+    if kind is str:
+        return str(value)
     if kind is int:
         try:
             number = int(str(value))

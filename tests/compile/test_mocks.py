@@ -15,7 +15,9 @@ from demijohn.compile.samples import Samples
 from demijohn.compile.validators import Validators
 from demijohn.contract import Example, JsonSchema, MediaType, Operation, Parameter, Place, Response
 from demijohn.errors import BadRequest
+from demijohn.serve.request import Request
 
+NO_REQUEST = Request({"REQUEST_METHOD": "GET", "PATH_INFO": "/"})
 PLACE = Place("openapi.yaml")
 SAMPLES = Samples({}, Validators({}))
 PET: JsonSchema = {
@@ -43,7 +45,7 @@ def mock(*responses: Response) -> Callable[..., Any]:
     answer = compile_mock(Operation("GET", "/pets", PLACE, responses={one.status: one for one in responses}), SAMPLES)
 
     def ask(prefer: str = "", media_type: str = "") -> Any:
-        return answer(Arguments([], None, {}, ANONYMOUS, prefer, media_type))
+        return answer(Arguments([], None, {}, ANONYMOUS, prefer, NO_REQUEST, media_type))
 
     return ask
 
@@ -178,7 +180,7 @@ def test_an_operation_without_responses_answers_204() -> None:
 def test_answers_are_built_once_even_by_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     operation = Operation("GET", "/", PLACE, responses={"200": response("200", media("application/json", PET))})
     answer = compile_mock(operation, SAMPLES)
-    arguments = Arguments([], None, {}, ANONYMOUS, "")
+    arguments = Arguments([], None, {}, ANONYMOUS, "", NO_REQUEST)
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(answer, [arguments] * 50))
     assert all(one == answers[0] for one in answers)

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Final
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple
 
 import orjson
 from werkzeug.datastructures import MIMEAccept
@@ -25,7 +26,7 @@ from demijohn.compile.validators import Validator, Validators
 from demijohn.contract import JsonSchema, MediaType, Response
 from demijohn.errors import BrokenPromise, NotAcceptable
 
-__all__ = ["Answer", "Answers", "NoContent", "compile_answers", "encode_json"]
+__all__ = ["Answer", "Answers", "NoContent", "compile_answers", "encode_json", "etag_of"]
 
 NoContent: Final = object()
 """The answer without a body: status 204 unless another one is given."""
@@ -34,8 +35,7 @@ _NO_BODY = frozenset({204, 205, 304})
 _MOST_REMEMBERED = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """Hold a finished answer."""
 
     status: int
@@ -390,3 +390,8 @@ def covers(wide: str, media_type: str) -> bool:
         return True
     kind, _, sub = wide.partition("/")
     return sub == "*" and essence.startswith(kind + "/")
+
+
+def etag_of(body: bytes) -> str:
+    """Return the strong entity tag of a representation (RFC 9110, 8.8.3)."""
+    return f'"{blake2b(body, digest_size=12).hexdigest()}"'

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from werkzeug.http import parse_options_header
 
@@ -26,7 +26,7 @@ from demijohn.contract import Body, JsonSchema, MediaType
 from demijohn.errors import UnsupportedMediaType
 from demijohn.settings import Settings
 
-__all__ = ["BodyDecoder", "Decoded", "compile_body"]
+__all__ = ["NO_BODY", "BodyDecoder", "Decoded", "compile_body"]
 
 Error: TypeAlias = dict[str, str]
 
@@ -45,6 +45,9 @@ class Decoded:
     faults: list[Error]
     files: Mapping[str, Any] = field(default_factory=lambda: _NO_FILES)
 
+
+NO_BODY: Final = Decoded(ABSENT, [])
+"""What an operation has that takes no body."""
 
 _Read: TypeAlias = Callable[[bytes, Mapping[str, str]], Decoded]
 """Reads one family of media types; takes the parameters of the Content-Type."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from demijohn.compile.answers import compile_answers
 from demijohn.compile.bodies import compile_body
-from demijohn.compile.guards import compile_guard
+from demijohn.compile.guards import Report, compile_guard
 from demijohn.compile.handlers import bind
 from demijohn.compile.mocks import compile_mock
 from demijohn.compile.parameters import compile_parameters
-from demijohn.compile.plan import Action, Arguments, Call, Mock, Plan, Unimplemented
+from demijohn.compile.plan import Act, Action, Arguments, Call, Mock, Plan, Unimplemented
 from demijohn.compile.resolvers import RelativeResolver, Resolver, resolve
 from demijohn.compile.routes import Resource, names_of, shape_of
 from demijohn.compile.samples import Samples
@@ -21,7 +21,12 @@ from demijohn.contract import Contract, Operation, Place
 from demijohn.errors import BindingError, Finding, NotImplementedYet
 from demijohn.settings import Settings
 
-__all__ = ["compile_contract"]
+__all__ = ["FindActs", "compile_contract"]
+
+FindActs: TypeAlias = Callable[[Contract, str, Report, Sequence[Operation]], Mapping[Place, Act | str | None]]
+"""Take a contract, the path before its paths, where problems go, and the operations that no function serves.
+
+Return, by its place, the act of each: or the reason why it has none, or None where that is reported already."""
 
 
 def compile_contract(
@@ -31,15 +36,20 @@ def compile_contract(
     base_path: str | None = None,
     resolver: Resolver | None = None,
     adapt: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function,
+    find_acts: FindActs | None = None,
 ) -> tuple[Resource, ...]:
     """Return the resources of a contract, each with a plan for each of its methods.
 
     `base_path` stands before every path (default: the contract's own). `adapt` is applied to each function
-    that serves an operation; Flask's `ensure_sync` is passed here. Raises `BindingError` with everything in
+    that serves an operation; Flask's `ensure_sync` is passed here. `find_acts` finds what models do without a
+    function. Raises `BindingError` with everything in
     which the contract and the functions do not fit.
     """
     prefix = contract.base_path if base_path is None else base_path.rstrip("/")
     compiler = _Compiler(contract, settings, prefix, resolver or RelativeResolver(), adapt)
+    if find_acts is not None:
+        unserved = [one for one in contract.operations if compiler.functions[one.place][0] is None]
+        compiler.acts = find_acts(contract, prefix, compiler.report, unserved)
     resources = tuple(compiler.resources())
     if compiler.problems:
         raise BindingError(compiler.problems)
@@ -60,10 +70,11 @@ class _Compiler:
         self.contract = contract
         self.settings = settings
         self.prefix = prefix
-        self.resolver = resolver
         self.adapt = adapt
-        self.validators = Validators(contract.definitions)
+        self.validators = Validators(contract.definitions, takes_read_only=settings.read_only == "ignore")
         self.samples = Samples(contract.definitions, self.validators)
+        self.functions = {one.place: resolve(resolver, one) for one in contract.operations}
+        self.acts: Mapping[Place, Act | str | None] = {}
         self.problems: list[Finding | str] = []
         self._reported: set[tuple[Place, str]] = set()
         self._endpoints: set[str] = set()
@@ -84,7 +95,9 @@ class _Compiler:
         """Decide everything about one operation."""
         definitions = self.contract.definitions
         action = self.action(operation)
-        guard = compile_guard(operation.security, self.contract, self.report, mocked=not isinstance(action, Call))
+        guard = compile_guard(
+            operation.security, self.contract, self.report, mocked=isinstance(action, Mock | Unimplemented)
+        )
         parameters = compile_parameters(
             operation.parameters,
             self.validators,
@@ -114,10 +127,13 @@ class _Compiler:
         )
 
     def action(self, operation: Operation) -> Action:
-        """Decide what the operation does: the function if there is one, else what the settings say."""
-        function, wrong = resolve(self.resolver, operation)
+        """Decide what the operation does: the function if there is one, else the model, else what the settings say."""
+        function, wrong = self.functions[operation.place]
         if function is not None:
             return self._call(function, operation)
+        act = self.acts.get(operation.place, "")
+        if not isinstance(act, str):
+            return act or Unimplemented(_not_implemented)
         if self.settings.unbound == "mock":
             return Mock(compile_mock(operation, self.samples))
         if self.settings.unbound == "501":
@@ -125,7 +141,8 @@ class _Compiler:
         name = f"operationId {operation.operation_id!r}" if operation.operation_id else "the operation"
         self.report(
             operation.place,
-            f"{operation.method} {operation.path}: {name} has no function: {wrong}",
+            f"{operation.method} {operation.path}: {name} has no function: {wrong}"
+            + (f"; and no model: {act}" if act else ""),
             "name a function that can be imported, or set DEMIJOHN_UNBOUND to mock or 501",
         )
         return Unimplemented(_not_implemented)

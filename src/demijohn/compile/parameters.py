@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -44,6 +44,7 @@ from demijohn.contract import JsonSchema, MediaType, Parameter
 
 __all__ = [
     "ABSENT",
+    "REQUIRED",
     "Absent",
     "HeaderCodec",
     "Incoming",
@@ -56,10 +57,11 @@ __all__ = [
 Error: TypeAlias = dict[str, str]
 
 _LONGEST_NAME = 100
+_LONGEST_REMEMBERED = 200
+_MOST_REMEMBERED = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """Hold where the parameters of one request stand; nothing is percent-decoded yet.
 
     `path` holds what the router captured, by name. `query` is the query string without `?`. `header` finds a
@@ -87,6 +89,7 @@ class _Sent(NamedTuple):
 class _Slot:
     """Read one parameter. `read` gives `ABSENT` if it was not sent, and raises `UnreadableError`."""
 
+    index: int
     name: str
     location: str
     read: Callable[[_Sent], Any]
@@ -113,6 +116,9 @@ class Parameters:
     _refuses_unknown: bool
     _reads_query: bool
     _reads_cookies: bool
+    _takes_query: bool
+    _beside_query: tuple[_Slot, ...]
+    _remembered: dict[str, list[Any]] = field(default_factory=dict, compare=False, repr=False)
 
     def decode(self, incoming: Incoming) -> tuple[list[Any], list[Error]]:
         """Return the values in the order of the operation's parameters, and every error.
@@ -120,10 +126,22 @@ class Parameters:
         An error holds `detail`, `in` and `name`.
         A value is `ABSENT` where the parameter was not sent and has no default, and where it is wrong.
         """
+        known = self._remembered.get(incoming.query) if self._takes_query else None
+        if known is None:
+            return self._decode(incoming, self._slots, incoming.query)
+        values = known.copy()
+        if not self._beside_query:
+            return values, []
+        others, errors = self._decode(incoming, self._beside_query, "")
+        for slot, value in zip(self._beside_query, others, strict=True):
+            values[slot.index] = value
+        return values, errors
+
+    def _decode(self, incoming: Incoming, slots: tuple[_Slot, ...], raw_query: str) -> tuple[list[Any], list[Error]]:
         errors: list[Error] = []
         query: Fields = _NO_FIELDS
-        if self._reads_query and incoming.query:
-            query, wrong = read_fields(incoming.query)
+        if self._reads_query and raw_query:
+            query, wrong = read_fields(raw_query)
             if wrong or not self._known.issuperset(query):
                 errors += self._query_errors(query, wrong)
         cookies = exploded_cookies = _NO_FIELDS
@@ -131,9 +149,9 @@ class Parameters:
             cookies = _read_cookies(cookie)
             # RFC 6570 joins the pieces of an exploded value by `&`, in a cookie too.
             exploded_cookies = _read_cookies(cookie.replace("&", ";")) if "&" in cookie else cookies
-        sent = _Sent(incoming.path, incoming.header, incoming.query, query, cookies, exploded_cookies)
+        sent = _Sent(incoming.path, incoming.header, raw_query, query, cookies, exploded_cookies)
         values: list[Any] = []
-        for slot in self._slots:
+        for slot in slots:
             try:
                 value = slot.read(sent)
             except UnreadableError as error:
@@ -142,14 +160,24 @@ class Parameters:
                 continue
             if value is ABSENT:
                 if slot.required:
-                    errors += slot.errors([_REQUIRED])
+                    errors += slot.errors([REQUIRED])
                 values.append(slot.fresh_default())
             elif slot.is_valid(value):
                 values.append(value)
             else:
                 errors += slot.errors(slot.faults(value))
                 values.append(ABSENT)
+        if self._takes_query and not errors and slots is self._slots:
+            self._remember(raw_query, values)
         return values, errors
+
+    def _remember(self, query: str, values: list[Any]) -> None:
+        """Keep what a query means: clients ask for the same page of the same list again and again."""
+        if len(query) > _LONGEST_REMEMBERED or any(isinstance(value, (list, dict)) for value in values):
+            return
+        if len(self._remembered) >= _MOST_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[query] = values.copy()
 
     def _query_errors(self, query: Fields, wrong: list[tuple[str, str]]) -> list[Error]:
         errors = [{"detail": f"a name {detail}", "in": "query", "name": name[:_LONGEST_NAME]} for name, detail in wrong]
@@ -169,7 +197,7 @@ class Parameters:
 
 
 _NO_FIELDS: Fields = {}
-_REQUIRED = Fault((), "is required")
+REQUIRED = Fault((), "is required")
 
 
 def _detail(fault: Fault) -> str:
@@ -208,7 +236,7 @@ def compile_parameters(
     `known_query` are names in the query that belong to somebody else, such as an API key.
     """
     compiler = _Compiler(parameters, validators, definitions, known_query)
-    slots = tuple(map(compiler.slot, parameters))
+    slots = tuple(compiler.slot(index, one) for index, one in enumerate(parameters))
     locations = {parameter.location for parameter in parameters}
     refuses = unknown_query == "refuse" and "querystring" not in locations and not compiler.takes_all
     return Parameters(
@@ -218,6 +246,8 @@ def compile_parameters(
         refuses,
         refuses or "query" in locations,
         "cookie" in locations,
+        "query" in locations,
+        tuple(slot for slot in slots if slot.location != "query"),
     )
 
 
@@ -239,13 +269,14 @@ class _Compiler:
         self.claims: list[Callable[[str], object]] = []
         self.takes_all = False
 
-    def slot(self, parameter: Parameter) -> _Slot:
+    def slot(self, index: int, parameter: Parameter) -> _Slot:
         schema = self._schemas.narrowed(parameter.schema)
         validator = self._validators.build(schema, "request")
         read, is_valid = self._read(parameter, schema), validator.is_valid
         if parameter.allow_empty and parameter.location == "query":
             read, is_valid = _allowing_empty(parameter.name, read, is_valid)
         return _Slot(
+            index=index,
             name=parameter.name,
             location="query" if parameter.location == "querystring" else parameter.location,
             read=read,

@@ -4,24 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
-from demijohn.compile.answers import Answers
+from demijohn.compile.answers import Answer, Answers
 from demijohn.compile.bodies import BodyDecoder
 from demijohn.compile.guards import Caller, Guard
 from demijohn.compile.parameters import Parameters
 from demijohn.contract import Operation
 
-__all__ = ["Action", "Arguments", "Call", "Mock", "Plan", "Unimplemented"]
+__all__ = ["Act", "Action", "Arguments", "Call", "Mock", "Plan", "Requested", "Unimplemented"]
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
+class Requested(Protocol):
+    """Be the request itself, for what no parameter says: preconditions, and the address it was sent to."""
+
+    @property
+    def method(self) -> str:
+        """Return the method, in upper case."""
+
+    @property
+    def base(self) -> str:
+        """Return the path that the application is mounted at, "" for the root."""
+
+    @property
+    def path(self) -> str:
+        """Return the path below `base`, as it was sent."""
+
+    @property
+    def query(self) -> str:
+        """Return the query string without its question mark, as it was sent."""
+
+    def header(self, name: str) -> str | None:
+        """Return a header as it was sent, None where it was not."""
+
+
+class Arguments(NamedTuple):
     """Hold what a request says once it is decoded and valid.
 
     `values` are the parameters in the order of `Operation.parameters`, `ABSENT` where not sent;
     `files` are the uploads of a form by field name; `media_type` is what the client and the contract agree on
-    for a successful answer, "" where it has no body.
+    for a successful answer, "" where it has no body. `raw` is the body as it was sent.
     """
 
     values: list[Any]
@@ -29,13 +51,16 @@ class Arguments:
     files: dict[str, Any]
     caller: Caller
     prefer: str
+    request: Requested
     media_type: str = ""
+    raw: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """Run a Python function. `bind` makes its keyword arguments; `name` says which one it is."""
 
+    has_hooks: ClassVar[bool] = True
     function: Callable[..., Any]
     bind: Callable[[Arguments], dict[str, Any]]
     name: str
@@ -49,6 +74,7 @@ class Call:
 class Mock:
     """Answer from the examples of the contract, or with one made from the schema."""
 
+    has_hooks: ClassVar[bool] = True
     answer: Callable[[Arguments], Any]
     name: str = "mock"
 
@@ -61,11 +87,27 @@ class Mock:
 class Unimplemented:
     """Answer 501."""
 
+    has_hooks: ClassVar[bool] = True
     run: Callable[[Arguments], Any]
     name: str = "501"
 
 
-Action: TypeAlias = Call | Mock | Unimplemented
+class Act(Protocol):
+    """Answer by a statement on a model; `name` says what it does: `list Person`."""
+
+    @property
+    def has_hooks(self) -> bool:
+        """Tell whether functions of the application run beside the statement, inside Flask's contexts."""
+
+    @property
+    def name(self) -> str:
+        """Return what it does."""
+
+    def run(self, arguments: Arguments) -> Answer:
+        """Run the statement; the answer is finished but for the headers that every answer has."""
+
+
+Action: TypeAlias = Call | Mock | Unimplemented | Act
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +123,8 @@ class Plan:
     body: BodyDecoder | None
     action: Action
     answers: Answers
+
+    @property
+    def stands_alone(self) -> bool:
+        """Tell whether no function of the application takes part: no handler, no security hook, no hook of a model."""
+        return self.guard is None and not self.action.has_hooks

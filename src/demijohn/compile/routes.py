@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ class Resource:
         return shape_of(self.template)
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """Hold the one routing decision of a request; `captures` are still percent-encoded."""
 
     resource: Resource
@@ -70,6 +69,7 @@ class Routes:
         self.resources = tuple(resources)
         self.reserved = frozenset(reserved)
         self._exact: dict[str, Match] = {}
+        self._items: dict[str, Resource] = {}
         self._root = _Node()
         for resource in self.resources:
             if _PARAMETER.search(resource.template):
@@ -77,15 +77,33 @@ class Routes:
             else:
                 self._exact[normal_path(_quoted(resource.template))] = Match(resource)
         _sort(self._root)
+        self._note_items(self._root, "")
 
     def match(self, path: str) -> Match | None:
         """Return the decision for `path` (as `normal_path` gives it), None where no template fits."""
         exact = self._exact.get(path)
         if exact is not None or path in self.reserved:
             return exact
+        head, _, tail = path.rpartition("/")
+        item = self._items.get(head)
+        if item is not None and tail:
+            return Match(item, (tail,))
         captures: list[str] = []
         resource = _walk(self._root, path.split("/"), 1, captures)
         return Match(resource, tuple(captures)) if resource is not None else None
+
+    def _note_items(self, node: _Node, path: str) -> None:
+        """Note the folders whose every member is the same resource, such as `/people` with its `/people/{id}`.
+
+        Most requests are for such a one; one look finds it. A way to the same path through parameters could only
+        be a worse kind of segment, so it never goes first.
+        """
+        item = node.parameter
+        is_only = not node.partial and all(child.resource is None for child in node.fixed.values())
+        if item is not None and item.resource is not None and is_only:
+            self._items[path] = item.resource
+        for segment, child in node.fixed.items():
+            self._note_items(child, f"{path}/{segment}")
 
     def _insert(self, resource: Resource) -> None:
         node = self._root

@@ -72,22 +72,24 @@ def _is_large(value: Any) -> bool:
 class Validators:
     """Build the validators of one contract; equal schemas share one.
 
+    With `takes_read_only` a request may hold `readOnly` properties; whoever takes it leaves them out.
+
     `definitions` are those of the `Contract`. Those in which the direction makes no difference are there once.
     Building all 547 of the Kubernetes contract takes 0.1 s.
     """
 
-    def __init__(self, definitions: Mapping[str, JsonSchema]) -> None:
+    def __init__(self, definitions: Mapping[str, JsonSchema], *, takes_read_only: bool = False) -> None:
         self._definitions = definitions
         self._built: dict[bytes, Validator] = {}
         self._building = Lock()
         self._directed = _directed(definitions)
         self._integers: dict[str, JsonSchema] = {}
-        resources: dict[str, JsonSchema] = {READ_ONLY: False, WRITE_ONLY: False}
+        resources: dict[str, JsonSchema] = {READ_ONLY: takes_read_only, WRITE_ONLY: False}
         for room in (_EITHER, "request", "response"):
             resources[f"urn:demijohn:{room}"] = {"$defs": dict(self._enforced_definitions(room))}
         resources |= self._integers
         self._registered = frozenset(resources)
-        self._registry = jsonschema_rs.Registry(list(resources.items()), draft=jsonschema_rs.Draft202012)
+        self._registry = jsonschema_rs.Registry(list(resources.items()))
 
     def build(self, schema: JsonSchema, direction: Direction) -> Validator:
         """Return the validator of a schema in normal form."""

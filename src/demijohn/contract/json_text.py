@@ -39,6 +39,7 @@ def finite(text: str) -> float:
 
 _decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=finite)
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
+_separator = re.compile(r"[ \t\n\r]*,?[ \t\n\r]*").match
 _EMPTY = re.compile(r"\[\s*\]|\{\s*\}")
 _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -154,13 +155,10 @@ def _locate(text: str, at: int, wanted: _Trie, pointer: str, offsets: dict[str, 
         branch = wanted.get(key)
         if branch is not None:
             offsets[f"{pointer}/{escape(key)}"] = start
-        if branch:
-            at = _locate(text, at, branch, f"{pointer}/{escape(key)}", offsets)
-        else:
-            at = int(_scan_value(text, at)[1])
-        at = _skip(text, at)
-        if text[at] == ",":
-            at = _skip(text, at + 1)
+        at = _locate(text, at, branch, f"{pointer}/{escape(key)}", offsets) if branch else _scan_value(text, at)[1]
+        separator = _separator(text, at)
+        assert separator is not None
+        at = separator.end()
     return at + 1
 
 

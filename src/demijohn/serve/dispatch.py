@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from random import getrandbits
 from typing import Any
 
-from flask import Flask, Response, current_app, request_finished, request_started
+from flask import (
+    Flask,
+    Response,
+    appcontext_popped,
+    appcontext_pushed,
+    appcontext_tearing_down,
+    current_app,
+    request_finished,
+    request_started,
+    request_tearing_down,
+)
 from flask import request as flask_request
 from flask.ctx import RequestContext
 from flask.globals import request_ctx
@@ -61,6 +71,8 @@ class Dispatcher:
         self.routes = Routes(())
         self._rules: dict[str, Rule] = {_OPTIONS: Rule("/", endpoint=_OPTIONS)}
         self._full_dispatch = app.full_dispatch_request
+        self._has_no_hooks: bool | None = None
+        self._has_no_teardown: bool | None = None
         self._is_plain_flask = all(getattr(type(app), name) is getattr(Flask, name) for name in _FINISHING)
         app.wsgi_app = self  # type: ignore[method-assign]  # the documented way to wrap an application
         app.request_context = self._context  # type: ignore[method-assign]  # adds the decision to Flask's own
@@ -69,20 +81,27 @@ class Dispatcher:
         _answer_errors_as_problems(app)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request."""
-        request_id = _request_id(environ)
-        environ[_REQUEST_ID] = request_id
-
-        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            headers.append(("X-Request-ID", request_id))
-            return start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
-
+        """Answer one request: by its operation alone where nothing of Flask has a part in it, else through Flask."""
+        request_id = environ[_REQUEST_ID] = _request_id(environ)
         request = Request(environ)
         match = self.routes.match(request.path)
         if match is not None:
             plans = match.resource.plans
             plan = plans.get(request.method) or (plans.get("GET") if request.method == "HEAD" else None)
-            environ[_DECISION] = _Decision(match, plan, request)
+            decision = environ[_DECISION] = _Decision(match, plan, request)
+            if plan is not None and plan.stands_alone and self._is_alone(environ):
+                try:
+                    answer = run(plan, match, request, self.max_body_bytes)
+                except Exception as error:  # every one goes Flask's way, from the view
+                    decision.outcome = _raiser(error)
+                else:
+                    assert isinstance(answer, Answer)  # no function of the application made a response
+                    return Reply(answer, request.method == "HEAD").send(start_response, ("X-Request-ID", request_id))
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            headers.append(("X-Request-ID", request_id))
+            return start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
+
         return self.inner(environ, start)
 
     def add(self, resources: Iterable[Resource], reserved: Iterable[str]) -> None:
@@ -108,7 +127,7 @@ class Dispatcher:
         """
         context = request_ctx._get_current_object()  # type: ignore[attr-defined]  # the proxy's own method
         decision: _Decision | None = context.request.environ.get(_DECISION)
-        if decision is None or decision.plan is None or not self._nobody_listens():
+        if decision is None or decision.plan is None or decision.outcome is not None or not self._nobody_listens():
             return self._full_dispatch()
         try:
             result = self._run(decision)
@@ -116,20 +135,35 @@ class Dispatcher:
             decision.outcome = _raiser(error)
             return self._full_dispatch()
         if isinstance(result, Reply) and not context._after_request_functions and not _uses_session(context):
-            self.app._got_first_request = True
             return result
         decision.outcome = result.response if isinstance(result, Reply) else lambda: result
         return self._full_dispatch()
 
     def _nobody_listens(self) -> bool:
+        """Tell whether a good answer may go out without a Flask response."""
+        if request_started.receivers or request_finished.receivers:
+            return False
+        return self._has_no_hooks if self._has_no_hooks is not None else self._look_for_hooks()[0]
+
+    def _is_alone(self, environ: dict[str, Any]) -> bool:
+        """Tell whether Flask's contexts would be there for nobody: no hook, no teardown, no signal receiver."""
+        for signal in _SIGNALS:
+            if signal.receivers:
+                return False
+        if _PRESERVE in environ:
+            return False
+        return self._has_no_teardown if self._has_no_teardown is not None else self._look_for_hooks()[1]
+
+    def _look_for_hooks(self) -> tuple[bool, bool]:
+        """Tell whether nobody listens, and nothing is torn down; for good once Flask takes no more functions."""
         app = self.app
         hooks = (app.before_request_funcs, app.after_request_funcs, app.url_value_preprocessors)
-        return (
-            self._is_plain_flask
-            and not any(None in one and one[None] for one in hooks)
-            and not request_started.receivers
-            and not request_finished.receivers
-        )
+        no_hooks = self._is_plain_flask and not any(one.get(None) for one in hooks)
+        no_teardown = no_hooks and not app.teardown_request_funcs.get(None) and not app.teardown_appcontext_funcs
+        if app._got_first_request:
+            self._has_no_hooks, self._has_no_teardown = no_hooks, no_teardown
+        app._got_first_request = True
+        return no_hooks, no_teardown
 
     def _run(self, decision: _Decision) -> Reply | Response:
         assert decision.plan is not None
@@ -145,8 +179,29 @@ class Dispatcher:
         return result.response() if isinstance(result, Reply) else result
 
 
+_SIGNALS = (
+    appcontext_pushed,
+    appcontext_popped,
+    appcontext_tearing_down,
+    request_started,
+    request_finished,
+    request_tearing_down,
+)
+# Set by Flask's test client where a test looks at the context after the request.
+_PRESERVE = "werkzeug.debug.preserve_context"
+
 # A subclass of Flask that changes one of these is to see every response.
-_FINISHING = ("finalize_request", "full_dispatch_request", "make_response", "process_response", "response_class")
+_FINISHING = (
+    "dispatch_request",
+    "do_teardown_appcontext",
+    "do_teardown_request",
+    "finalize_request",
+    "full_dispatch_request",
+    "make_response",
+    "preprocess_request",
+    "process_response",
+    "response_class",
+)
 
 
 def _raiser(error: Exception) -> Callable[[], Response]:
@@ -214,7 +269,7 @@ def _on_http_exception(error: HTTPException) -> Any:
 def _request_id(environ: Mapping[str, Any]) -> str:
     """Return the caller's `X-Request-ID` where it is harmless in a log, else a new one."""
     sent = environ.get("HTTP_X_REQUEST_ID")
-    return sent if sent and _SAFE_ID(sent) else os.urandom(12).hex()
+    return sent if sent and _SAFE_ID(sent) else f"{getrandbits(96):024x}"
 
 
 def _flask_rule(path: str) -> str:

@@ -10,16 +10,18 @@ from typing import Any
 from flask import Response, current_app
 
 from demijohn.compile.answers import Answer
-from demijohn.compile.bodies import Decoded
+from demijohn.compile.bodies import NO_BODY
 from demijohn.compile.guards import ANONYMOUS, Caller
-from demijohn.compile.parameters import ABSENT, Incoming
+from demijohn.compile.parameters import REQUIRED, Incoming
 from demijohn.compile.plan import Arguments, Plan
 from demijohn.compile.routes import Match
-from demijohn.errors import BadRequest, BrokenPromise, Problem
+from demijohn.errors import BadRequest, BrokenPromise, PreconditionRequired, Problem
 from demijohn.serve.reply import seal
 from demijohn.serve.request import Request
 
 __all__ = ["run"]
+
+_PRECONDITIONS = frozenset(("if-match", "if-none-match"))
 
 
 def run(plan: Plan, match: Match, request: Request, max_body_bytes: int) -> Answer | Response:
@@ -46,13 +48,15 @@ def decode(plan: Plan, match: Match, request: Request, caller: Caller, agreed: s
     if plan.parameters is not None:
         path = dict(zip(plan.names, match.captures, strict=True))
         values, faults = plan.parameters.decode(Incoming(path, request.query, request.header))
-    body = Decoded(ABSENT, [])
+    body, raw = NO_BODY, b""
     if plan.body is not None:
-        body = plan.body.decode(request.header("Content-Type"), request.read_body(max_body_bytes))
+        raw = request.read_body(max_body_bytes)
+        body = plan.body.decode(request.header("Content-Type"), raw)
         faults += body.faults
     if faults:
-        raise BadRequest(_summary(faults), errors=faults)
-    return Arguments(values, body.value, dict(body.files), caller, request.header("Prefer") or "", agreed)
+        raise _refusal(faults)
+    prefer = request.header("Prefer") or ""
+    return Arguments(values, body.value, dict(body.files), caller, prefer, request, agreed, raw)
 
 
 def encode(plan: Plan, result: Any, agreed: str, request: Request) -> Answer | Response:
@@ -60,6 +64,8 @@ def encode(plan: Plan, result: Any, agreed: str, request: Request) -> Answer | R
     if isinstance(result, Problem):
         raise result
     try:
+        if isinstance(result, Answer):  # of a resource: the proof at start-up stands for a check of each
+            return seal(result, request)
         if isinstance(result, Response):
             return _checked(plan, result)
         return seal(plan.answers.finish(result, agreed), request)
@@ -72,6 +78,18 @@ def encode(plan: Plan, result: Any, agreed: str, request: Request) -> Answer | R
             request.environ.get("demijohn.request_id", "-"),
         )
         raise BrokenPromise from broken
+
+
+def _refusal(faults: list[dict[str, str]]) -> Problem:
+    """Return the problem of a request with faults; one that only lacks its precondition is 428 (RFC 6585, 3)."""
+    if all(fault.get("in") == "header" and _lacks_precondition(fault) for fault in faults):
+        names = " and ".join(fault["name"] for fault in faults)
+        return PreconditionRequired(f"Send {names} with the entity tag that the item had when it was read.")
+    return BadRequest(_summary(faults), errors=faults)
+
+
+def _lacks_precondition(fault: dict[str, str]) -> bool:
+    return fault["name"].lower() in _PRECONDITIONS and fault["detail"] == REQUIRED.detail
 
 
 def _summary(faults: list[dict[str, str]]) -> str:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from hashlib import blake2b
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from flask import Response, current_app
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_etags
 
-from demijohn.compile.answers import Answer
+from demijohn.compile.answers import Answer, etag_of
 from demijohn.errors import Problem
 from demijohn.serve.request import Request
 
@@ -27,6 +25,7 @@ SECURITY_HEADERS = (
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
     ("Referrer-Policy", "no-referrer"),
 )
+_SECURITY_NAMES = frozenset(name.lower() for name, _ in SECURITY_HEADERS)
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
@@ -35,31 +34,34 @@ def seal(answer: Answer, request: Request) -> Answer:
 
     It becomes a 304 where the client has it already (RFC 9110, 13.1.2).
     """
-    headers: list[tuple[str, Any]] = list(SECURITY_HEADERS)
-    if answer.headers:
-        own = {name.lower() for name, _ in answer.headers}
-        headers = [header for header in headers if header[0].lower() not in own] + answer.headers
-    if answer.media_type is not None:
-        text = answer.media_type.startswith("text/") and "charset" not in answer.media_type
-        headers.append(("Content-Type", answer.media_type + "; charset=utf-8" if text else answer.media_type))
-    if answer.status == 200 and request.method in ("GET", "HEAD"):
-        tag = next((value for name, value in answer.headers if name.lower() == "etag"), None)
+    status, body, media_type, own = answer
+    headers: list[tuple[str, Any]] = [*SECURITY_HEADERS]
+    tag = None
+    if own:
+        names = {name.lower(): value for name, value in own}
+        if not _SECURITY_NAMES.isdisjoint(names):
+            headers = [header for header in headers if header[0].lower() not in names]
+        headers += own
+        tag = names.get("etag")
+    if media_type is not None:
+        text = media_type.startswith("text/") and "charset" not in media_type
+        headers.append(("Content-Type", media_type + "; charset=utf-8" if text else media_type))
+    if status == 200 and request.method in ("GET", "HEAD"):
         if tag is None:
-            tag = f'"{blake2b(answer.body, digest_size=12).hexdigest()}"'
+            tag = etag_of(body)
             headers.append(("ETag", tag))
         known = request.header("If-None-Match")
         if known is not None and _matches(known, tag):
             kept = [header for header in headers if header[0].lower() != "content-type"]
             return Answer(304, b"", None, kept)
-    return replace(answer, headers=headers)
+    return Answer(status, body, media_type, headers)
 
 
 def _matches(known: str, tag: str) -> bool:
     return known.strip() == "*" or parse_etags(known).contains_raw(tag)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """Send a sealed answer: what a WSGI server calls in the place of a Flask response."""
 
     answer: Answer
@@ -67,12 +69,17 @@ class Reply:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Send it."""
-        answer = self.answer
-        headers = [(name, str(value)) for name, value in answer.headers]
-        if answer.status not in (204, 304):
-            headers.append(("Content-Length", str(len(answer.body))))
-        start_response(_STATUS_LINES.get(answer.status) or f"{answer.status} Unknown", headers)
-        return [] if self.is_head else [answer.body]
+        return self.send(start_response)
+
+    def send(self, start_response: Callable[..., Any], *more: tuple[str, str]) -> Iterable[bytes]:
+        """Send it with `more` headers."""
+        status, body, _, headers = self.answer
+        sent = [(name, str(value)) for name, value in headers]
+        sent += more
+        if status not in (204, 304):
+            sent.append(("Content-Length", str(len(body))))
+        start_response(_STATUS_LINES.get(status) or f"{status} Unknown", sent)
+        return [] if self.is_head else [body]
 
     def response(self) -> Response:
         """Return the same as a Flask response, for hooks and signals that want one."""

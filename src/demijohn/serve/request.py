@@ -29,6 +29,12 @@ class Request:
         self.path = _path(environ)
         self.query: str = environ.get("QUERY_STRING", "")
 
+    @property
+    def base(self) -> str:
+        """Return the path that the application is mounted at, "" for the root."""
+        base: str = self.environ.get("SCRIPT_NAME", "")
+        return base
+
     def header(self, name: str) -> str | None:
         """Return a header as the server gave it, None where it was not sent; any case of `name` will do."""
         value: str | None = self.environ.get(_environ_key(name))

@@ -1,0 +1,224 @@
+"""Models to the operations of contracts: what the application hands over, and what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import MetaData, Table, inspect
+
+from demijohn.compile.guards import Report
+from demijohn.compile.plan import Act
+from demijohn.compile.validators import Validators
+from demijohn.contract import Contract, Operation, Place
+from demijohn.errors import BindingError, Finding
+from demijohn.resources import idempotency
+from demijohn.resources.creates import Create
+from demijohn.resources.database import Database, create_missing, open_database
+from demijohn.resources.deletes import Delete
+from demijohn.resources.functions import ModelResource
+from demijohn.resources.hooks import Hooks
+from demijohn.resources.lists import List
+from demijohn.resources.live import Difference, check_live
+from demijohn.resources.model import Model
+from demijohn.resources.models import Models, engine_of, read_models
+from demijohn.resources.patches import Patch
+from demijohn.resources.reads import Read
+from demijohn.resources.replaces import Replace
+from demijohn.resources.shape import Shape
+from demijohn.resources.shapes import shapes_of
+from demijohn.resources.sqlite_database import FileDatabase, FirstUse, MemoryDatabase
+from demijohn.resources.view import View
+from demijohn.settings import Settings
+
+__all__ = ["Bindings", "Resources"]
+
+
+class Resources:
+    """Hold what was handed to `Demijohn.resource`, before there is an application."""
+
+    def __init__(self) -> None:
+        self.things: list[Any] = []
+        self._handles: dict[type | Table, ModelResource] = {}
+
+    def add(self, *things: Any) -> ModelResource:
+        """Take models, or what holds models; return the handle of the model that the first of them is."""
+        self.things += [one for one in things if not any(one is other for other in self.things)]
+        first = things[0]
+        if isinstance(first, Table) or (isinstance(first, type) and inspect(first, raiseerr=False) is not None):
+            return self.handle(first, read_models([first]).all[0].name)
+        return _SeveralResources(type(first).__name__)
+
+    def handle(self, thing: type | Table, name: str) -> ModelResource:
+        """Return the handle of a mapped class or table: always the same one."""
+        return self._handles.setdefault(thing, ModelResource(name))
+
+
+class _SeveralResources(ModelResource):
+    """Stand for several models, none of which a hook or function would mean."""
+
+    @property
+    def hooks(self) -> Hooks:
+        """Refuse."""
+        raise BindingError(["hooks belong to one model: take the one that api.resource(Model) returns"])
+
+    @hooks.setter
+    def hooks(self, hooks: Hooks) -> None:
+        """Leave them: nothing will call them."""
+
+
+class Bindings:
+    """Bind what was handed over to the contracts of one application.
+
+    `shapes` has, by method and path, what operations are on a model; `warnings` what harms nobody.
+    """
+
+    def __init__(self, resources: Resources, app: Flask, settings: Settings, key: Callable[[], bytes]) -> None:
+        self.shapes: dict[tuple[str, str], Shape] = {}
+        self.warnings: list[Finding] = []
+        self._resources = resources
+        self._app = app
+        self._settings = settings
+        self._key = key
+
+    @property
+    def models(self) -> Models:
+        """Return every model that was handed over so far. Raises `BindingError`."""
+        return read_models(self._resources.things)
+
+    @property
+    def metadatas(self) -> tuple[MetaData, ...]:
+        """Return what declares the tables of the models, and those that Demijohn keeps beside them."""
+        own = [idempotency.metadata] if any(one.idempotency_key is not None for one in self.shapes.values()) else []
+        return tuple(dict.fromkeys([*(one.table.metadata for one in self.models.all), *own]))
+
+    @cached_property
+    def database(self) -> Database:
+        """Return the database of the models: that of their engine, else the one that the settings name."""
+        engines = {id(engine): engine for one in self._resources.things if (engine := engine_of(one, self._app))}
+        if len(engines) > 1:
+            raise BindingError([f"the models have {len(engines)} databases; hand over those of one"])
+        target = next(iter(engines.values())) if engines else self._settings.database_url or self._own_file()
+        database = open_database(target, self._settings)
+        if isinstance(database, FileDatabase | MemoryDatabase):
+            database.first_use = FirstUse(database, self.create_missing)
+        return database
+
+    def create_missing(self) -> list[str]:
+        """Create the tables of an SQLite database that has none; return their names."""
+        return create_missing(self.database, self.metadatas)
+
+    def verify(self) -> Difference:
+        """Compare the models with the live database, once its tables are there if it is SQLite."""
+        self.create_missing()
+        return check_live(self.database.engine, [one for one in self.models.all if one.table in self._tables])
+
+    @property
+    def _tables(self) -> set[Table]:
+        return {one.model.table for one in self.shapes.values()}
+
+    def find_acts(
+        self, contract: Contract, prefix: str, report: Report, operations: Sequence[Operation]
+    ) -> Mapping[Place, Act | str | None]:
+        """Return what each of `operations` does on a model, as `compile_contract` wants it."""
+        if not self._resources.things:
+            return {}
+        models = self.models
+
+        def warn(place: Place, found: str, allowed: str) -> None:
+            line = contract.line(place)
+            self.warnings.append(Finding(place.file, line, place.pointer, found, allowed, wrinkle=True))
+
+        found = shapes_of(contract, models, self.database.dialect, self._settings, report, warn, operations)
+        shapes = {place: _placed(one, prefix) for place, one in found.items() if isinstance(one, Shape)}
+        self.shapes |= {(one.operation.method, prefix + one.operation.path): one for one in shapes.values()}
+        acts = _Acts(self, models, contract, tuple(shapes.values()))
+        return {place: acts.make(shapes[place]) if isinstance(one, Shape) else one for place, one in found.items()}
+
+    def take_warnings(self) -> tuple[Finding, ...]:
+        """Return what was noticed of the last contract."""
+        warnings, self.warnings = tuple(self.warnings), []
+        return warnings
+
+    def handle(self, models: Models, model: Model) -> ModelResource:
+        """Return what stands for a model in the application's own code."""
+        return self._resources.handle(models.thing_of(model), model.name)
+
+    def _own_file(self) -> str:
+        folder = Path(self._app.instance_path)
+        return f"sqlite:///{folder / self._app.name}.sqlite"
+
+
+class _Acts:
+    """Make the acts of one contract."""
+
+    def __init__(self, bindings: Bindings, models: Models, contract: Contract, shapes: tuple[Shape, ...]) -> None:
+        self._bindings = bindings
+        self._models = models
+        self._shapes = shapes
+        takes_read_only = bindings._settings.read_only == "ignore"
+        self._validators = Validators(contract.definitions, takes_read_only=takes_read_only)
+        for model in dict.fromkeys(one.model for one in shapes):
+            self._attach(model)
+
+    def make(self, shape: Shape) -> Act:
+        """Return what answers an operation."""
+        bindings = self._bindings
+        database, settings = bindings.database, bindings._settings
+        if shape.act == "list":
+            return List(shape, database, settings, bindings._key())
+        if shape.act == "read":
+            return Read(shape, database)
+        hooks = bindings.handle(self._models, shape.model).hooks
+        current = self._view(shape.model, _SHOWING, shape.operation.path)
+        if shape.act == "create":
+            return Create(shape, database, settings, hooks, current=current)
+        if shape.act == "replace":
+            return Replace(shape, database, settings, hooks, current=current)
+        if shape.act == "delete":
+            return Delete(shape, database, settings, hooks, current=current)
+        whole = self._body(shape.model)
+        return Patch(shape, database, settings, hooks, current=current, whole=whole, validators=self._validators)
+
+    def _attach(self, model: Model) -> None:
+        """Let the application's own code use what the contract says of a model."""
+        item = self._view(model, _SHOWING) or self._view(model, ("list", "create", "replace", "patch"))
+        if item is not None:
+            self._bindings.handle(self._models, model).attach(
+                self._bindings.database,
+                item,
+                settings=self._bindings._settings,
+                body=self._body(model),
+                patch=next((one.body for one in self._of(model) if one.act == "patch"), None),
+                validators=self._validators,
+            )
+
+    def _view(self, model: Model, acts: tuple[str, ...], path: str | None = None) -> View | None:
+        """Return how an item is shown, preferably at `path`."""
+        views = [one for one in self._of(model) if one.act in acts and one.view is not None]
+        views.sort(key=lambda one: (one.operation.path != path, acts.index(one.act), one.parent is not None))
+        return views[0].view if views else None
+
+    def _body(self, model: Model) -> View | None:
+        bodies = [one for one in self._of(model) if one.act in _MAKING and one.body is not None and not one.bulk]
+        bodies.sort(key=lambda one: (_MAKING.index(one.act), one.parent is not None))
+        return bodies[0].body if bodies else None
+
+    def _of(self, model: Model) -> Iterator[Shape]:
+        return (one for one in self._shapes if one.model is model)
+
+
+_SHOWING = ("read",)
+_MAKING = ("create", "replace")
+
+
+def _placed(shape: Shape, prefix: str) -> Shape:
+    """Return a shape whose items have their address below the path that the contract is served at."""
+    if shape.item is None:
+        return shape
+    template, names = shape.item
+    return replace(shape, item=(prefix + template, names))

@@ -1,0 +1,85 @@
+"""Servers in processes of their own, as a user would start them, and Schemathesis against them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["create_tables", "run_schemathesis", "served", "wait_for"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(target: Path, *options: str, cwd: Path, **variables: str) -> Iterator[str]:
+    """Serve a target as a user would; end the server by its process id.
+
+    `variables` are those of the environment that are to be different; `DATABASE_URL` is a file in `cwd` by default.
+    """
+    port = free_port()
+    command = [sys.executable, "-m", "demijohn", "run", str(target), "--port", str(port), *options]
+    environment = os.environ | {"DATABASE_URL": f"sqlite:///{cwd}/data.sqlite"} | variables
+    log = cwd / "server.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=output)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(20)
+    assert server.returncode == 0, log.read_text(errors="replace")
+
+
+def create_tables(target: Path, database_url: str) -> None:
+    """Make the tables of an application on a database server, as a user would; SQLite makes its own."""
+    command = [sys.executable, "-m", "demijohn", "db", "create", str(target)]
+    environment = os.environ | {"DATABASE_URL": database_url}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def wait_for(url: str) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+            return
+        except OSError:
+            assert time.monotonic() < deadline, f"{url} does not answer"
+            time.sleep(0.05)
+
+
+def run_schemathesis(
+    address: str,
+    base_path: str,
+    cwd: Path,
+    examples: int,
+    seed: int = 1,
+    config: Path | None = None,
+    hooks: Path | None = None,
+) -> None:
+    """Run every phase and every check; fail with the whole report."""
+    schema = f"{address}{base_path}/openapi.json"
+    wait_for(schema)
+    command = [str(Path(sys.executable).parent / "st")]
+    command += [] if config is None else ["--config-file", str(config)]
+    command += ["run", schema, "--url", f"{address}{base_path}"]
+    options = ["--checks", "all", "--max-examples", str(examples), "--seed", str(seed), "--no-color"]
+    environment = os.environ | ({} if hooks is None else {"SCHEMATHESIS_HOOKS": str(hooks)})
+    done = subprocess.run(
+        [*command, *options], cwd=cwd, env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert "passed" in done.stdout
