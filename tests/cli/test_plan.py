@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from people_app import write_app
 
 from demijohn.cli import main
 from demijohn.cli import plan as plan_module
@@ -92,6 +93,8 @@ def test_json_says_the_same() -> None:
         "body": ["application/json", "multipart/form-data"],
         "answers": ["201"],
         "answers_validated": False,
+        "statements": [],
+        "indexes": [],
     }
     assert api["operations"][0]["parameters"] == ["query a", "query b"]
     assert (api["webhooks"], api["callbacks"]) == (["restocked"], ["paid of POST /orders"])
@@ -113,6 +116,68 @@ def test_the_width_is_that_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("COLUMNS", "50")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     assert plan_module._width() == 50
+
+
+def models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    Path("greetings.py").unlink()
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'people.db'}")
+    write_app(tmp_path)
+
+
+FINDINGS = """
+No index serves:
+  GET /people
+    filter name__contains: a text in the middle of name is looked for in every row
+    sort age: all rows are sorted; add an index on person.age
+"""
+DETAILS = """
+GET /people/{person_id}/addresses  list Address
+  below Person      index ix_address_person_id
+  key id of Person  primary key
+  page:
+    SELECT json_object('id', address.id, 'city', address.city) AS json"""
+
+
+def test_what_no_index_serves_is_listed_below_the_operations(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    models(monkeypatch, tmp_path)
+    text = plan(".").stdout
+    assert "GET     /people                        list Person" in text
+    assert text.endswith(FINDINGS)
+    assert "SELECT" not in text
+    monkeypatch.setattr(plan_module, "_width", lambda: 60)
+    assert (
+        "    filter name__contains: a text in the middle of name is\n      looked for in every row\n"
+        in plan(".").stdout
+    )
+
+
+def test_the_statements_and_their_indexes_are_shown_on_request(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    models(monkeypatch, tmp_path)
+    text = plan(".", "--sql").stdout
+    assert DETAILS in text
+    assert "\n  sort age               no index\n" in text
+    assert text.endswith(FINDINGS)
+    monkeypatch.setattr(plan_module, "_width", lambda: 100)
+    lines = plan(".", "--sql").stdout.splitlines()
+    assert [line for line in lines if len(line) > 100 and " " in line.strip()] == []
+
+
+def test_json_has_statements_and_indexes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    models(monkeypatch, tmp_path)
+    (api,) = json.loads(plan(".", "--format", "json").stdout)["apis"]
+    listing = api["operations"][0]
+    assert listing["statements"][0]["does"] == "page"
+    assert listing["statements"][0]["sql"].startswith("SELECT ")
+    assert listing["indexes"] == [
+        {
+            "part": "filter name__contains",
+            "index": None,
+            "finding": "a text in the middle of name is looked for in every row",
+        },
+        {"part": "sort id", "index": "primary key", "finding": None},
+        {"part": "sort email", "index": "unique email", "finding": None},
+        {"part": "sort age", "index": None, "finding": "all rows are sorted; add an index on person.age"},
+    ]
 
 
 def test_help_reads_well() -> None:

@@ -13,6 +13,7 @@ from flask import Flask
 
 from demijohn.cli.serving import application
 from demijohn.cli.target import SUFFIXES, Found, Options, find, open_application, state_of
+from demijohn.errors import MismatchError
 
 __all__ = ["run"]
 
@@ -69,9 +70,21 @@ def run(
     options = Options(target, base_path, "mock" if mock else None, strict)
     found = find(target)
     app = open_application(found, options)
+    _verify(app)
     address, port = _claim(host, port)
     watched = _watched(found) if reload else ()
     _serve(options, _line(app, address, port), address, port, workers, threads, grace, watched)
+
+
+def _verify(app: Flask) -> None:
+    """Compare the models with the live database; create that of SQLite where it is missing."""
+    resources = state_of(app).resources
+    if resources is not None and resources.shapes:
+        difference = resources.verify()
+        if difference.problems:
+            raise MismatchError(difference.problems)
+        for warning in difference.warnings:
+            click.echo(f"Warning: {warning}", err=True)
 
 
 def _serve(
