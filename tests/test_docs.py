@@ -322,7 +322,8 @@ def settings_text() -> str:
     paragraphs = []
     for option in fields(Settings):
         default = str(option.default).lower() if isinstance(option.default, bool) else str(option.default)
-        head = f"### `{option.name}`\n\n`{PREFIX}{option.name.upper()}`, default `{default}`\n\n"
+        told = f"`{default}`" if default else "empty"
+        head = f"### `{option.name}`\n\n`{PREFIX}{option.name.upper()}`, default {told}\n\n"
         paragraphs.append(head + textwrap.fill(option.metadata["help"], 120, break_on_hyphens=False) + "\n")
     return "\n".join(paragraphs)
 
@@ -383,10 +384,22 @@ def signature_of(public: Any) -> str:
     return str(signature.replace(parameters=bare, return_annotation=signature.empty))
 
 
-@pytest.mark.parametrize("name", sorted(main.commands))
-def test_the_page_of_the_commands_names_each_option(name: str) -> None:
-    section = text_of("reference/commands.md").partition(f"## demijohn {name}\n")[2].partition("\n## ")[0]
-    options = [option for one in main.commands[name].params if isinstance(one, click.Option) for option in one.opts]
+def commands(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{before}{name} ")
+        else:
+            yield before + name, command
+
+
+@pytest.mark.parametrize(("name", "command"), [*commands(main)])
+def test_the_page_of_the_commands_names_each_option(name: str, command: click.Command) -> None:
+    section = text_of("reference/commands.md").partition(f"# demijohn {name}\n")[2]
+    section = re.split(r"^##+ ", section, maxsplit=1, flags=re.MULTILINE)[0]
+    options = [option for one in command.params if isinstance(one, click.Option) for option in one.opts]
     assert options
     assert [option for option in options if f"`{option}" not in section] == []
     assert set(re.findall(r"`(--[\w-]+)", section)) <= {*options, "--help"}
