@@ -17,7 +17,7 @@ demo: setup
 		$(BIN)/demijohn run examples/people
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered --cov-fail-under=92
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

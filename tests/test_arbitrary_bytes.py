@@ -216,18 +216,18 @@ def test_a_million_wrong_values_cost_little(tmp_path: Path) -> None:
     Demijohn(app, settings=Settings()).add_contract(tmp_path / "openapi.json", resolver=lambda name: lambda body: {})
     body = b"[" + b"1," * 1_000_000 + b"1]"
     headers = {"CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(body))}
-    start = time.perf_counter()
+    start = time.process_time()
     status, _, data = call(app, "POST", "/", "", headers, body)
     assert (status, json.loads(data)["errors"]) == (
         400,
         [{"detail": "must be a string, found an integer", "pointer": "#/0"}],
     )
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
 
 
 def test_a_catastrophic_pattern_costs_nothing(app: Flask) -> None:
     text = b"a" * 4000 + b"!"
     headers = {"CONTENT_TYPE": "text/plain", "CONTENT_LENGTH": str(len(text))}
-    start = time.perf_counter()
+    start = time.process_time()
     assert call(app, "POST", "/body", "", headers, text)[0] == 400
-    assert time.perf_counter() - start < 0.1
+    assert time.process_time() - start < 0.1

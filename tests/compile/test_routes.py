@@ -118,9 +118,9 @@ def test_matching_does_not_slow_down_with_the_number_of_operations() -> None:
 
 def test_a_long_segment_is_matched_in_linear_time() -> None:
     table = routes("/{a}-{b}-{c}-{d}-{e}.json")
-    start = time.perf_counter()
+    start = time.process_time()
     assert table.match("/" + "-" * 100_000) is None
-    assert time.perf_counter() - start < 0.1
+    assert time.process_time() - start < 0.1
 
 
 def test_a_reserved_path_beats_a_template_and_loses_to_a_concrete_path() -> None:

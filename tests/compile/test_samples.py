@@ -338,9 +338,9 @@ def test_a_wide_and_deep_schema_gives_a_small_value_fast() -> None:
         for level in range(8)
     }
     definitions["L8"] = {"type": "string"}
-    started = time.perf_counter()
+    started = time.process_time()
     value = sample(ref("L0"), definitions, "request")
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert len(json.dumps(value)) < 200_000
 
 
