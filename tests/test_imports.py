@@ -16,9 +16,10 @@ ALLOWED = {
     "errors": set[str](),
     "settings": FOUNDATION,
     "secret": set[str](),
+    "turns": set[str](),
     "contract": FOUNDATION | {"settings"},
     "compile": FOUNDATION | {"settings", "contract"},
-    "resources": FOUNDATION | {"settings", "contract", "compile"},
+    "resources": FOUNDATION | {"settings", "turns", "contract", "compile"},
     "serve": FOUNDATION | {"settings", "contract", "compile"},
     "docs": FOUNDATION | {"settings", "contract"},
 }

@@ -62,9 +62,9 @@ door = without_environment(lambda environ, start_response: [], variables)
 
 def test_a_worker_without_an_application_says_why_and_ends(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="1"):
-        application(Options("nowhere.yaml"))
+        application(Options("nowhere.yaml"), 4)
     assert "nowhere.yaml was not found" in capsys.readouterr().err
     Path("openapi.yaml").write_text("openapi: 3.1.0")
     with pytest.raises(SystemExit, match="1"):
-        application(Options("openapi.yaml"))
+        application(Options("openapi.yaml"), 4)
     assert "The contract is wrong" in capsys.readouterr().err

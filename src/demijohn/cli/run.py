@@ -124,7 +124,7 @@ def _serve(
         reload_ignore_worker_failure=True,
     )
     server.on_startup(partial(click.echo, line))
-    server.serve(target_loader=partial(application, options), wrap_loader=False)
+    server.serve(target_loader=partial(application, options, threads), wrap_loader=False)
 
 
 def _claim(host: str, port: int) -> tuple[str, int]:

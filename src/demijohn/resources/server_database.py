@@ -24,6 +24,7 @@ from demijohn.resources.engines import MADE_AT, AwayError, Door, in_words
 from demijohn.resources.statement import Statement
 from demijohn.resources.transaction import Transaction, ViolationError, driver_error, options_of
 from demijohn.settings import Settings
+from demijohn.turns import give_up
 
 __all__ = ["ServerDatabase"]
 
@@ -61,6 +62,7 @@ class ServerDatabase:
     def read(self, statement: Statement, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run a reading statement by itself and return its rows."""
         parameters = statement.bind(values)
+        give_up()
         try:
             return self._fetch(statement.sql, parameters)
         except _LostError:
@@ -75,6 +77,7 @@ class ServerDatabase:
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a transaction of its own and commit it; roll back when it raises."""
+        give_up()
         pauses = iter(_PAUSES_S)
         may_reconnect = True
         while True:

@@ -36,12 +36,12 @@ def seal(answer: Answer, request: Request) -> Answer:
     """
     status, body, media_type, own = answer
     headers: list[tuple[str, Any]] = [*SECURITY_HEADERS]
-    tag = None
+    tag: Any = None
     if own:
         names = {name.lower(): value for name, value in own}
         if not _SECURITY_NAMES.isdisjoint(names):
             headers = [header for header in headers if header[0].lower() not in names]
-        headers += own
+        headers += [(name, str(value)) for name, value in own]
         tag = names.get("etag")
     if media_type is not None:
         text = media_type.startswith("text/") and "charset" not in media_type
@@ -74,8 +74,7 @@ class Reply(NamedTuple):
     def send(self, start_response: Callable[..., Any], *more: tuple[str, str]) -> Iterable[bytes]:
         """Send it with `more` headers."""
         status, body, _, headers = self.answer
-        sent = [(name, str(value)) for name, value in headers]
-        sent += more
+        sent = [*headers, *more]
         if status not in (204, 304):
             sent.append(("Content-Length", str(len(body))))
         start_response(_STATUS_LINES.get(status) or f"{status} Unknown", sent)
