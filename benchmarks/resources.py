@@ -43,6 +43,7 @@ DATABASES = ("sqlite", "postgresql")
 WORKERS = (1, 2)
 ROUNDS = 3
 SUBJECTS, LIMIT, CONNEXION = ("demijohn", "demijohn-1"), "limit", "connexion-flask"
+LIMITS = (LIMIT, "limit-4")
 FASTAPI = ("fastapi", "fastapi-async")
 ONLY_POSTGRESQL = "flask-psycopg"
 CREATE, PATCH = "create", "patch"
@@ -77,6 +78,12 @@ DEMIJOHN = "demijohn run --workers {workers} --port {port} %s peers.demijohn_peo
 CONNEXION_COMMAND = f"{GUNICORN} -k uvicorn.workers.UvicornWorker peers.connexion_people."
 PEERS = (
     Peer(LIMIT, "*the limit*: a bare WSGI function", "Granian, 1 thread", f"{GRANIAN} peers.limit_people:app"),
+    Peer(
+        LIMITS[1],
+        "the same function with threads",
+        "Granian, 4 threads",
+        f"{GRANIAN} peers.limit_people:app".replace("blocking-threads 1", "blocking-threads 4"),
+    ),
     Peer("demijohn", "Demijohn", "`demijohn run` (Granian, 4 threads)", DEMIJOHN % "--threads 4"),
     Peer("demijohn-1", "Demijohn", "`demijohn run --threads 1`", DEMIJOHN % "--threads 1"),
     Peer("connexion-flask", "Connexion FlaskApp", "Gunicorn + Uvicorn worker", CONNEXION_COMMAND + "flask_app:app"),
@@ -162,7 +169,7 @@ def measure(peers: Sequence[Peer], stores: Stores, folder: Path, setting: Settin
         peer.name: {operation: [] for operation in OPERATIONS} for peer in peers
     }
     with serving(environments, folder, READS["read one"], setting.workers) as servers:
-        check_equal(servers, LIMIT)
+        check_equal(servers, LIMITS)
         for server in servers:
             load(server, "list of 20", 1, given.connections)
             stores.restore(server.peer.name)
@@ -217,7 +224,7 @@ def targets(measured: Measured) -> list[Target]:
         if setting.workers != 1:
             continue
         for subject in SUBJECTS:
-            others = [name for name in results if name not in (*SUBJECTS, LIMIT)]
+            others = [name for name in results if name not in (*SUBJECTS, *LIMITS)]
             for operation in OPERATIONS:
                 for text, wanted, against in wanted_of(setting.database, operation, others):
                     value = ratio(results, subject, against, operation)
