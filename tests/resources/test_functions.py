@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -9,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from members import ADDRESSES, ANN, BOB, MEMBERS, WORDS, Member, Members
+from flask import Flask
+from members import ADDRESSES, ANN, BOB, MEMBERS, SCHEMAS, WORDS, Member, Members, Word
+from small_apis import contract
 from sqlalchemy import Connection
 
+from demijohn import Demijohn
 from demijohn.compile.guards import ANONYMOUS, Caller
 from demijohn.errors import BadRequest, Conflict, NotFound
 from demijohn.resources.functions import ModelResource
@@ -155,6 +159,28 @@ def test_a_hook_may_call_them_in_its_transaction(members: Members) -> None:
 
 def test_they_wait_for_a_contract() -> None:
     resource = ModelResource("Member")
-    assert not resource.is_attached
     with pytest.raises(RuntimeError, match="Member is in no contract yet"):
         resource.read(1)
+
+
+def test_they_are_those_of_the_current_application(tmp_path: Path) -> None:
+    (tmp_path / "openapi.json").write_text(json.dumps(contract(WORDS, SCHEMAS)), encoding="utf-8")
+    api = Demijohn()
+    words = api.resource(Word)
+    api.add_contract(tmp_path / "openapi.json")
+    apps = []
+    for name in ("one", "other"):
+        app = Flask(name)
+        app.config["DATABASE_URL"] = f"sqlite:///{tmp_path}/{name}.sqlite"
+        api.init_app(app)
+        apps.append(app)
+        with app.app_context():
+            words.create({"key": name, "value": "x"})
+    for app in apps:
+        with app.app_context():
+            assert [one["key"] for one in words.list()] == [app.name]
+        assert [one["key"] for one in app.test_client().get("/words").get_json()] == [app.name]
+    with pytest.raises(RuntimeError, match="by several applications"):
+        words.list()
+    with Flask("third").app_context(), pytest.raises(RuntimeError, match="in no contract yet"):
+        words.list()

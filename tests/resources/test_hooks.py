@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from members import ADDRESSES, ANN, BOB, MEMBERS, WORDS, Address, Member, Members
-from small_apis import STEPS, pointers, problem
+from flask import Flask
+from flask.testing import FlaskClient
+from members import ADDRESSES, ANN, BOB, MEMBERS, SHORT, WORDS, Address, Member, Members, Word
+from small_apis import STEPS, contract, obj, pointers, problem, whole, written
 from sqlalchemy import Connection, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from demijohn import Demijohn, Settings
 from demijohn.compile.guards import ANONYMOUS, Caller
 from demijohn.errors import BindingError, Conflict
 from demijohn.resources.hooks import Hooks
@@ -53,6 +57,28 @@ def test_hooks_are_none_until_one_is_added() -> None:
     assert not hooks
     hooks.add("after_delete", print)
     assert hooks
+
+
+def test_a_hook_may_give_what_the_body_does_not_hold(tmp_path: Path) -> None:
+    schemas = {"Word": whole(key=SHORT), "NewWord": obj(key=SHORT)}
+    words = {"/words": {"post": written("Word", "NewWord", status=201)}}
+    (tmp_path / "openapi.json").write_text(json.dumps(contract(words, schemas)), encoding="utf-8")
+    settings = Settings(database_url=f"sqlite:///{tmp_path}/words.sqlite")
+    with pytest.raises(BindingError, match=r"`key` is optional, and members\.Word\.key must be there"):
+        serve_words(tmp_path, settings, {})
+    client = serve_words(tmp_path, settings, {"key": "made"})
+    made = client.post("/words", json={})
+    assert (made.status_code, made.get_json()) == (201, {"key": "made"})
+
+
+def serve_words(folder: Path, settings: Settings, given: Item) -> FlaskClient:
+    app = Flask("words")
+    api = Demijohn(app, settings=settings)
+    words = api.resource(Word)
+    if given:
+        words.before_create(lambda data: given | data)
+    api.add_contract(folder / "openapi.json")
+    return app.test_client()
 
 
 def test_what_a_hook_returns_is_stored(members: Members) -> None:

@@ -709,6 +709,14 @@ def test_a_cursor_to_the_next_page_needs_a_cursor() -> None:
     assert told(laid)[0].startswith("the list has to answer `next_cursor`, and the operation has no `cursor`; ")
 
 
+@pytest.mark.parametrize("name", ["page", "offset"])
+def test_a_page_that_a_cursor_leads_to_has_no_number(name: str) -> None:
+    cursor = query("cursor", schema="{type: string}")
+    said = f"`{name}` is required, and a page that a cursor leads to has none; let it be null, or make it optional"
+    assert told(enveloped(f"{name}: {{type: integer}}", name, cursor)) == [said]
+    assert told(enveloped(f"{name}: {{type: [integer, 'null']}}", name, cursor)) == []
+
+
 # Bodies, headers, statuses
 
 

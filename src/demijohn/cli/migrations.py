@@ -31,7 +31,7 @@ from sqlalchemy.pool import StaticPool
 from sqlalchemy.types import TypeEngine
 
 from demijohn.resources import Bindings
-from demijohn.resources.database import _compare_by_code_points
+from demijohn.resources.database import compare_by_code_points
 
 __all__ = ["Folder", "State", "compare", "run_migrations", "unguarded"]
 
@@ -212,7 +212,7 @@ def unguarded(engine: Engine) -> Iterator[None]:
         return
     listeners: list[tuple[str, Any]] = [("engine_connect", lift)]
     if engine.dialect.name in ("mariadb", "mysql"):
-        listeners.append(("before_cursor_execute", _compare_by_code_points))
+        listeners.append(("before_cursor_execute", compare_by_code_points))
     for name, listener in listeners:
         event.listen(engine, name, listener, **({"retval": True} if listener is not lift else {}))
     _unguarded.add(engine)

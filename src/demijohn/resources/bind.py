@@ -133,7 +133,11 @@ class Bindings:
             line = contract.line(place)
             self.warnings.append(Finding(place.file, line, place.pointer, found, allowed, wrinkle=True))
 
-        found = shapes_of(contract, models, self.database.dialect, self._settings, report, warn, operations)
+        def is_filled(model: Model) -> bool:
+            return bool(self.handle(models, model).hooks.before_create)
+
+        dialect = self.database.dialect
+        found = shapes_of(contract, models, dialect, self._settings, report, warn, operations, is_filled)
         shapes = {place: _placed(one, prefix) for place, one in found.items() if isinstance(one, Shape)}
         self.shapes |= {(one.operation.method, prefix + one.operation.path): one for one in shapes.values()}
         acts = _Acts(self, models, contract, tuple(shapes.values()))
@@ -189,6 +193,7 @@ class _Acts:
         item = self._view(model, _SHOWING) or self._view(model, ("list", "create", "replace", "patch"))
         if item is not None:
             self._bindings.handle(self._models, model).attach(
+                self._bindings._app,
                 self._bindings.database,
                 item,
                 settings=self._bindings._settings,

@@ -24,6 +24,7 @@ __all__ = [
     "Database",
     "Transaction",
     "ViolationError",
+    "compare_by_code_points",
     "create_missing",
     "create_tables",
     "engine_url",
@@ -140,13 +141,13 @@ def _create(connection: Connection, metadatas: Iterable[MetaData]) -> list[str]:
         if not inspector.has_table(table.name, schema=table.schema)
     ]
     if connection.dialect.name in ("mysql", "mariadb"):
-        event.listen(connection, "before_cursor_execute", _compare_by_code_points, retval=True)
+        event.listen(connection, "before_cursor_execute", compare_by_code_points, retval=True)
     for metadata in dict.fromkeys(metadata for metadata, _ in missing):
         metadata.create_all(connection, tables=[table for owner, table in missing if owner is metadata])
     return [table.fullname for _, table in missing]
 
 
-def _compare_by_code_points(
+def compare_by_code_points(
     connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
 ) -> tuple[str, Any]:
     element = getattr(getattr(context, "compiled", None), "statement", None)

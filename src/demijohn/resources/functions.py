@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar, get_args
 from urllib.parse import quote
+from weakref import WeakKeyDictionary
 
 import orjson
+from flask import Flask, current_app, has_app_context
 from sqlalchemy import Connection, Engine
 
 from demijohn.compile.answers import Answer
@@ -70,10 +72,11 @@ class ModelResource:
     def __init__(self, name: str) -> None:
         self.name = name
         self.hooks = Hooks()
-        self._bound: _Functions | None = None
+        self._bound: WeakKeyDictionary[Flask, _Functions] = WeakKeyDictionary()
 
     def attach(
         self,
+        app: Flask,
         database: Database,
         item: View,
         *,
@@ -82,18 +85,13 @@ class ModelResource:
         patch: View | None = None,
         validators: Validators | None = None,
     ) -> None:
-        """Say where the items are and how they look; the first one to say so counts.
+        """Say where the items of an application are and how they look; the first one to say so counts.
 
         `item` is how an item is shown, `body` what a create or replace takes, `patch` what a patch does. None: what can
         be written of the item. Demijohn calls this while it adds a contract.
         """
-        if self._bound is None:
-            self._bound = _Functions(self.hooks, database, item, body or item, patch, validators, settings)
-
-    @property
-    def is_attached(self) -> bool:
-        """Tell whether the functions can be used."""
-        return self._bound is not None
+        if app not in self._bound:
+            self._bound[app] = _Functions(self.hooks, database, item, body or item, patch, validators, settings)
 
     # Hooks
 
@@ -176,11 +174,16 @@ class ModelResource:
         self._functions().delete(key, caller, connection)
 
     def _functions(self) -> _Functions:
-        if self._bound is None:
+        """Return the functions of the current application; outside of any, those of the only one that there is."""
+        app = current_app._get_current_object() if has_app_context() else None  # type: ignore[attr-defined]
+        bound = list(self._bound.values()) if app is None else [self._bound[app]] if app in self._bound else []
+        if not bound:
             raise RuntimeError(
                 f"{self.name} is in no contract yet: call api.add_contract before its functions are used"
             )
-        return self._bound
+        if len(bound) > 1:
+            raise RuntimeError(f"{self.name} is served by several applications: use its functions in app.app_context()")
+        return bound[0]
 
 
 class _Functions:

@@ -358,6 +358,10 @@ def compile_envelope(
         if name in _TEXTS and name in required and not facts.nullable:
             report(at, f"`{name}` is required, and the last page has none", "let it be null, or make it optional")
             continue
+        if meaning in ("page", "offset") and options.cursor is not None and name in required and not facts.nullable:
+            said = f"`{name}` is required, and a page that a cursor leads to has none"
+            report(at, said, "let it be null, or make it optional")
+            continue
         order.append(name)
         others[name] = meaning
         if facts.nullable:

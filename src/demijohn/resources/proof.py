@@ -57,20 +57,35 @@ class _Written:
     place: Place
 
 
-def prove(contract: Contract, shapes: Iterable[Shape], report: Report, warn: Report) -> None:
+def prove(
+    contract: Contract,
+    shapes: Iterable[Shape],
+    report: Report,
+    warn: Report,
+    is_filled: Callable[[Model], bool] = lambda model: False,
+) -> None:
     """Compare every shape of a contract with its model.
 
     `report` takes what could make the API lie, `warn` what is merely loose. A finding names the line of the contract
-    and the attribute of the model: `directory.models.Person.email`.
+    and the attribute of the model: `directory.models.Person.email`. `is_filled` tells of a model that functions of the
+    application stand before its creates: what the body does not hold is theirs to give.
     """
-    _Proof(contract, list(shapes), report, warn).run()
+    _Proof(contract, list(shapes), report, warn, is_filled).run()
 
 
 class _Proof:
-    def __init__(self, contract: Contract, shapes: list[Shape], report: Report, warn: Report) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        shapes: list[Shape],
+        report: Report,
+        warn: Report,
+        is_filled: Callable[[Model], bool],
+    ) -> None:
         self._shapes = shapes
         self._report = report
         self._warn = warn
+        self._is_filled = is_filled
         self._reader = SchemaReader(contract.definitions)
         self._places = Places(contract)
         self._written: dict[AnyColumn, list[_Written]] = {}
@@ -128,6 +143,8 @@ class _Proof:
     def _prove_complete(self, shape: Shape, fields: Mapping[AnyColumn, Field], place: Place) -> None:
         """Report columns of a new row that nothing fills."""
         model = shape.model
+        if shape.act == "create" and self._is_filled(model):
+            return
         filled = {key.column for key in shape.keys}
         filled |= {column for column, _ in shape.parent.on} if shape.parent is not None else set()
         if model.criterion is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -39,18 +39,20 @@ def shapes_of(
     report: Report,
     warn: Report,
     operations: Iterable[Operation] | None = None,
+    is_filled: Callable[[Model], bool] = lambda model: False,
 ) -> dict[Place, Shape | str | None]:
     """Return, by its place, what each operation is on a model.
 
     `operations` are those that no function serves (default: all); only they are reported on. An operation that is
     nothing on a model gets the reason; one that is something, but not as it stands, gets None, and `report` has what
     is wrong, in contract and model together too. `warn` takes what harms nobody. Both are told each thing once.
+    `is_filled` tells of a model that hooks stand before its creates.
     """
     report, warn = _Telling(report), _Telling(warn)
     binder = Binder(contract, models, dialect, report, warn)
     shaper = Shaper(contract, binder, settings, report, warn)
     found = shaper.all(operations)
-    prove(contract, shaper.made, report, warn)
+    prove(contract, shaper.made, report, warn, is_filled)
     return found
 
 
