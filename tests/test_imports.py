@@ -15,11 +15,12 @@ FOUNDATION = {"errors"}
 ALLOWED = {
     "errors": set[str](),
     "settings": FOUNDATION,
-    "secret": set[str](),
+    "secret": FOUNDATION | {"settings"},
     "turns": set[str](),
     "contract": FOUNDATION | {"settings"},
     "compile": FOUNDATION | {"settings", "contract"},
     "resources": FOUNDATION | {"settings", "turns", "contract", "compile"},
+    "auth": FOUNDATION | {"settings", "secret", "turns", "contract", "compile", "resources"},
     "serve": FOUNDATION | {"settings", "contract", "compile"},
     "docs": FOUNDATION | {"settings", "contract"},
 }

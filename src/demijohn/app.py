@@ -140,7 +140,7 @@ def _bind(app: Flask, resources: Resources) -> None:
     from demijohn.resources import Bindings
 
     state: State = app.extensions["demijohn"]
-    state.resources = Bindings(resources, app, state.settings, partial(signing_key, app, "cursor"))
+    state.resources = Bindings(resources, app, state.settings, partial(signing_key, app, "cursor", state.settings))
 
 
 def _serve(app: Flask, addition: _Addition) -> None:

@@ -1,0 +1,5 @@
+"""WHO: who is calling: passwords, keys, tokens."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
