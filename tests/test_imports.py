@@ -20,6 +20,7 @@ ALLOWED = {
     "contract": FOUNDATION | {"settings"},
     "compile": FOUNDATION | {"settings", "contract"},
     "resources": FOUNDATION | {"settings", "turns", "contract", "compile"},
+    "limits": FOUNDATION | {"settings", "turns", "compile", "resources"},
     "serve": FOUNDATION | {"settings", "contract", "compile"},
     "docs": FOUNDATION | {"settings", "contract"},
 }
