@@ -21,6 +21,7 @@ ALLOWED = {
     "compile": FOUNDATION | {"settings", "contract"},
     "resources": FOUNDATION | {"settings", "turns", "contract", "compile"},
     "auth": FOUNDATION | {"settings", "secret", "turns", "contract", "compile", "resources"},
+    "limits": FOUNDATION | {"settings", "turns", "compile", "resources"},
     "serve": FOUNDATION | {"settings", "contract", "compile"},
     "docs": FOUNDATION | {"settings", "contract"},
 }

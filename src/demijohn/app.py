@@ -17,12 +17,14 @@ from demijohn.compile import Resolver, Resource, compile_contract, importable
 from demijohn.contract import Contract, load
 from demijohn.docs import docs_blueprint
 from demijohn.errors import BindingError, Finding, StartError
+from demijohn.limits import Limiter, new_limiter
 from demijohn.secret import signing_key
 from demijohn.serve import Dispatcher
 from demijohn.settings import Settings
 
 if TYPE_CHECKING:
     from demijohn.resources import Bindings, ModelResource, Resources
+    from demijohn.resources.database import Database
 
 __all__ = ["Api", "Demijohn", "State"]
 
@@ -41,11 +43,13 @@ class Api:
 class State:
     """Hold what Demijohn keeps of one Flask application, in `app.extensions["demijohn"]`.
 
-    `resources` is None until a model is handed over: SQLAlchemy is not even imported before.
+    `resources` is None until a model is handed over, or rate limits are kept in the database: SQLAlchemy is not even
+    imported before.
     """
 
     settings: Settings
     dispatcher: Dispatcher
+    limiter: Limiter
     resources: Bindings | None = None
     apis: tuple[Api, ...] = ()
 
@@ -90,8 +94,11 @@ class Demijohn:
         settings = self.settings or Settings.load(app.config, os.environ)
         flask_limit = app.config["MAX_CONTENT_LENGTH"]
         limit = settings.max_body_bytes if flask_limit is None else min(flask_limit, settings.max_body_bytes)
-        app.extensions["demijohn"] = State(settings, Dispatcher(app, limit))
+        limiter = new_limiter(settings, partial(_database, app))
+        app.extensions["demijohn"] = State(settings, Dispatcher(app, limit), limiter)
         self.app = app
+        if self._resources is None and settings.rate_limit_storage == "database":
+            self._resources = _no_resources()
         if self._resources is not None:
             _bind(app, self._resources)
         for addition in self._pending:
@@ -136,11 +143,27 @@ class Demijohn:
             _serve(self.app, addition)
 
 
+def _no_resources() -> Resources:
+    from demijohn.resources import Resources
+
+    return Resources()
+
+
 def _bind(app: Flask, resources: Resources) -> None:
     from demijohn.resources import Bindings
 
     state: State = app.extensions["demijohn"]
     state.resources = Bindings(resources, app, state.settings, partial(signing_key, app, "cursor", state.settings))
+    if state.settings.rate_limit_storage == "database":
+        from demijohn.limits.database import metadata
+
+        state.resources.keep(metadata)
+
+
+def _database(app: Flask) -> Database:
+    state: State = app.extensions["demijohn"]
+    assert state.resources is not None  # `init_app` sees to it
+    return state.resources.database
 
 
 def _serve(app: Flask, addition: _Addition) -> None:
@@ -155,6 +178,7 @@ def _serve(app: Flask, addition: _Addition) -> None:
             resolver=addition.resolver,
             adapt=app.ensure_sync,
             find_acts=None if state.resources is None else state.resources.find_acts,
+            limiter=state.limiter,
         )
         noticed = () if state.resources is None else state.resources.take_warnings()
         if noticed and state.settings.strict:

@@ -18,6 +18,7 @@
         ├── UnsupportedMediaType 415  the body's media type is not declared
         ├── UnprocessableContent 422  the same Idempotency-Key came with another request
         ├── PreconditionRequired 428  the request has to say which version it is about
+        ├── TooManyRequests    429  the caller has used up what a rate limit allows
         ├── BrokenPromise      500  a handler broke its own contract
         ├── NotImplementedYet  501  the operation has no function behind it
         └── Unavailable        503  the database is away
@@ -52,6 +53,7 @@ __all__ = [
     "ProblemException",
     "SettingError",
     "StartError",
+    "TooManyRequests",
     "Unauthorized",
     "Unavailable",
     "UnprocessableContent",
@@ -260,6 +262,21 @@ class PreconditionRequired(Problem):
     """Tell a client that it has to say, by `If-Match`, which version of the item it means."""
 
     status, code = 428, "precondition-required"
+
+
+class TooManyRequests(Problem):
+    """Tell a client that it has used up what a rate limit allows, and when to come again."""
+
+    status, code = 429, "rate-limited"
+
+    def __init__(
+        self,
+        detail: str = "Too many requests.",
+        *,
+        retry_after_s: int = 1,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        super().__init__(detail, headers=[("Retry-After", str(retry_after_s)), *headers])
 
 
 class BrokenPromise(Problem):

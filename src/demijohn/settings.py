@@ -108,6 +108,30 @@ class Settings:
     oidc_roles_claim: str = _option(
         "roles", "The claim of the identity provider that has roles; a dot leads into an object: `realm_access.roles`."
     )
+    rate_limit_default: str = _option(
+        "",
+        "The rate limit of operations for which the contract says none, such as `100/minute`, counted over all of them"
+        " together.",
+    )
+    rate_limit_failures: str = _option(
+        "100 per 10 minutes",
+        "How many wrong credentials an address may send; then operations with security answer it 429 for the rest of "
+        "that time. Empty: any number.",
+    )
+    rate_limit_login: str = _option("10 per 15 minutes", "How many logins to one account may fail from one address.")
+    rate_limit_login_address: str = _option(
+        "100 per 15 minutes", "How many logins may fail from one address, to whatever accounts."
+    )
+    rate_limit_login_account: str = _option(
+        "100 per day",
+        "How many logins to one account may fail, from whatever addresses; those from which it was logged into in the "
+        "last 30 days are let through.",
+    )
+    rate_limit_storage: str = _option(
+        "memory",
+        "Where rate limits are counted: in the `memory` of each process, in the `database` of the application, or in "
+        "the Redis at an address such as `redis://127.0.0.1:6379/0`.",
+    )
     docs_ui: bool = _option(True, "Serve Swagger UI at `{base}/ui/`, over the contract that `docs_contract` serves.")
     docs_contract: bool = _option(True, "Serve the contract at `{base}/openapi.json` and `.yaml`.")
 

@@ -63,7 +63,8 @@ class _Work:
     def foreign(self) -> set[str]:
         """Return the tables that migrations of another tool leave alone: Demijohn's own."""
         is_foreign = self.folder.exists and not self.folder.is_ours
-        return set(idempotency.metadata.tables) if is_foreign else set()
+        own = (idempotency.metadata, *self.resources.own_metadatas)
+        return {name for metadata in own for name in metadata.tables} if is_foreign else set()
 
 
 @contextmanager
@@ -213,8 +214,7 @@ def _move(target: str, directory: Path | None, revision: str, run: Callable[...,
         run(work.folder.config(), revision)
         if run is command.upgrade and not work.folder.is_ours:
             # Migrations that Flask-Migrate writes do not know them.
-            own = [one for one in work.resources.metadatas if one is idempotency.metadata]
-            create_tables(work.engine, own)
+            create_tables(work.engine, work.resources.own_metadatas)
         after = work.folder.state().revisions
         for script in _between(scripts, before, after):
             click.echo(f"  + {_told(script)}")

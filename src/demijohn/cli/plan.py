@@ -102,6 +102,7 @@ def _data(api: Api, access: Mapping[int, _Access]) -> dict[str, Any]:
                 "operation_id": plan.operation.operation_id,
                 "does": plan.action.name,
                 "who_may": plan.guard.summary if plan.guard else None,
+                "rate_limit": _rate_limit(plan),
                 "parameters": [f"{one.location} {one.name}" for one in plan.operation.parameters],
                 "body": [media.range for media in plan.operation.body.contents] if plan.operation.body else [],
                 "answers": list(plan.operation.responses),
@@ -113,6 +114,13 @@ def _data(api: Api, access: Mapping[int, _Access]) -> dict[str, Any]:
         "webhooks": list(api.contract.webhooks),
         "callbacks": _callbacks(api),
     }
+
+
+def _rate_limit(plan: Plan) -> dict[str, Any] | None:
+    if plan.limit is None:
+        return None
+    policy = plan.limit.policy
+    return {"scope": policy.scope, "windows": [{"quota": one.quota, "seconds": one.window_s} for one in policy.windows]}
 
 
 _NO_ACCESS = _Access((), ())
@@ -170,6 +178,8 @@ def _row(plan: Plan) -> tuple[str, ...]:
         checks.append("body " + " or ".join(media.range for media in operation.body.contents))
     if plan.answers.validate:
         checks.append("answers")
+    if plan.limit is not None:
+        checks.append(f"at most {plan.limit.policy.text}")
     who = plan.guard.summary if plan.guard else "anyone"
     return operation.method, plan.path, plan.action.name, who, ", ".join(checks) or "nothing"
 

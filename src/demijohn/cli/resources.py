@@ -18,7 +18,7 @@ def open_resources(found: Found, target: str) -> tuple[Flask, Bindings]:
     """
     app = open_application(found, Options(target, unbound="501"))
     resources = state_of(app).resources
-    if resources is None or not resources.models.all:
+    if resources is None or not resources.metadatas:
         raise click.ClickException(
             f"{target} has no models: TARGET is the application that hands them over with Demijohn.resource(...)."
         )

@@ -13,6 +13,7 @@ from demijohn.compile.handlers import bind
 from demijohn.compile.mocks import compile_mock
 from demijohn.compile.parameters import compile_parameters
 from demijohn.compile.plan import Act, Action, Arguments, Call, Mock, Plan, Unimplemented
+from demijohn.compile.rates import Limiting, RatePolicy, compile_rate_policy, windows_of_setting
 from demijohn.compile.resolvers import RelativeResolver, Resolver, resolve
 from demijohn.compile.routes import Resource, names_of, shape_of
 from demijohn.compile.samples import Samples
@@ -37,16 +38,17 @@ def compile_contract(
     resolver: Resolver | None = None,
     adapt: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function,
     find_acts: FindActs | None = None,
+    limiter: Limiting | None = None,
 ) -> tuple[Resource, ...]:
     """Return the resources of a contract, each with a plan for each of its methods.
 
     `base_path` stands before every path (default: the contract's own). `adapt` is applied to each function
     that serves an operation; Flask's `ensure_sync` is passed here. `find_acts` finds what models do without a
-    function. Raises `BindingError` with everything in
-    which the contract and the functions do not fit.
+    function. `limiter` makes what counts requests; without one there are no rate limits. Raises `BindingError` with
+    everything in which the contract and the functions do not fit.
     """
     prefix = contract.base_path if base_path is None else base_path.rstrip("/")
-    compiler = _Compiler(contract, settings, prefix, resolver or RelativeResolver(), adapt)
+    compiler = _Compiler(contract, settings, prefix, resolver or RelativeResolver(), adapt, limiter)
     if find_acts is not None:
         unserved = [one for one in contract.operations if compiler.functions[one.place][0] is None]
         compiler.acts = find_acts(contract, prefix, compiler.report, unserved)
@@ -66,11 +68,15 @@ class _Compiler:
         prefix: str,
         resolver: Resolver,
         adapt: Callable[[Callable[..., Any]], Callable[..., Any]],
+        limiter: Limiting | None,
     ) -> None:
         self.contract = contract
         self.settings = settings
         self.prefix = prefix
         self.adapt = adapt
+        self.limiter = limiter
+        windows = windows_of_setting(settings, "rate_limit_default")
+        self.default_rate_policy = RatePolicy("application", windows) if windows else None
         self.validators = Validators(contract.definitions, takes_read_only=settings.read_only == "ignore")
         self.samples = Samples(contract.definitions, self.validators)
         self.functions = {one.place: resolve(resolver, one) for one in contract.operations}
@@ -114,6 +120,8 @@ class _Compiler:
             definitions,
             validate=self.settings.validate_responses and isinstance(action, Call),
         )
+        policy = compile_rate_policy(operation, self.contract, self.prefix, self.default_rate_policy, self.report)
+        limiter = self.limiter
         return Plan(
             operation=operation,
             endpoint=self._endpoint(operation),
@@ -124,6 +132,8 @@ class _Compiler:
             body=body,
             action=action,
             answers=answers,
+            limit=None if policy is None or limiter is None else limiter.limit(policy),
+            failures=None if guard is None or limiter is None else limiter.failures,
         )
 
     def action(self, operation: Operation) -> Action:

@@ -20,7 +20,7 @@ from demijohn.compile.functions import find_function
 from demijohn.contract import Contract, Place, Requirement, Scheme
 from demijohn.errors import Forbidden, Unauthorized
 
-__all__ = ["Caller", "Credentials", "Guard", "compile_guard"]
+__all__ = ["Caller", "Credentials", "Guard", "NoCredentials", "compile_guard"]
 
 Report: TypeAlias = Callable[[Place, str, str], None]
 """Take a problem that was found: the place, what was found, what is allowed."""
@@ -48,6 +48,10 @@ class Caller:
 
 
 ANONYMOUS = Caller()
+
+
+class NoCredentials(Unauthorized):
+    """Tell a client that sent no credentials that it has to; nobody has guessed at any."""
 
 
 class Rejected(Exception):
@@ -97,8 +101,8 @@ class Guard:
     def admit(self, request: Credentials) -> Caller:
         """Return the caller.
 
-        Raises `Unauthorized` where credentials are missing or wrong, `Forbidden` where they are right and
-        lack a scope.
+        Raises `NoCredentials` where they are missing, `Unauthorized` where they are wrong, `Forbidden` where they are
+        right and lack a scope.
         """
         rejected = False
         lacking: tuple[str, ...] = ()
@@ -128,8 +132,9 @@ class Guard:
             )
         if () in self.alternatives and not rejected and not self._stray(request):
             return ANONYMOUS
-        detail = "The credentials are not valid." if rejected else f"This operation needs {self.summary}."
-        raise Unauthorized(detail, headers=self._challenge('error="invalid_token"' if rejected else ""))
+        if rejected:
+            raise Unauthorized("The credentials are not valid.", headers=self._challenge('error="invalid_token"'))
+        raise NoCredentials(f"This operation needs {self.summary}.", headers=self._challenge(""))
 
     def _stray(self, request: Credentials) -> bool:
         """Tell whether an `Authorization` header was sent that no scheme could read."""

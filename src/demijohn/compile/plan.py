@@ -10,6 +10,7 @@ from demijohn.compile.answers import Answer, Answers
 from demijohn.compile.bodies import BodyDecoder
 from demijohn.compile.guards import Caller, Guard
 from demijohn.compile.parameters import Parameters
+from demijohn.compile.rates import Failures, Limit
 from demijohn.contract import Operation
 
 __all__ = ["Act", "Action", "Arguments", "Call", "Mock", "Plan", "Requested", "Unimplemented"]
@@ -123,6 +124,8 @@ class Plan:
     body: BodyDecoder | None
     action: Action
     answers: Answers
+    limit: Limit | None = None
+    failures: Failures | None = None
 
     @property
     def stands_alone(self) -> bool:

@@ -175,7 +175,8 @@ class Operation:
     `method` is upper case. `parameters` are those of the path item overridden by the operation's own
     (same name and location), path parameters in the order of the template first. `security` is the
     operation's own or the document's; an empty tuple means that no requirement applies.
-    `extensions` are the `x-` keys of the path item overridden by those of the operation.
+    `extensions` are the `x-` keys of the path item overridden by those of the operation, `extension_places` says
+    where each of them is written.
     """
 
     method: str
@@ -193,6 +194,7 @@ class Operation:
     security: tuple[Requirement, ...] = ()
     callbacks: tuple[str, ...] = ()
     extensions: Mapping[str, Any] = field(default_factory=_no_entries)
+    extension_places: Mapping[str, Place] = field(default_factory=_no_entries)
 
 
 @dataclass(frozen=True, slots=True)

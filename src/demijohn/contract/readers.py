@@ -193,7 +193,7 @@ class Reader:
                     "the servers of a path or an operation are ignored",
                     "the servers of the document count for all of it",
                 )
-        extensions = {key: value for layer in merged for key, value in layer.extensions().items()}
+        extensions = {key: layer.child(key) for layer in merged for key in layer.extensions()}
         shared = [node for layer in merged for node in layer.elements("parameters")]
         found: dict[str, Node] = {}
         for layer in merged:
@@ -216,11 +216,12 @@ class Reader:
         return [item] if target is None else [target, item]
 
     def _operation(
-        self, method: str, path: str, node: Node, shared: list[Node], inherited: dict[str, Any]
+        self, method: str, path: str, node: Node, shared: list[Node], inherited: dict[str, Node]
     ) -> Operation:
         own = list(node.elements("parameters"))
         sent = self._sent(node, shared, own)
-        extensions = {**inherited, **node.extensions()}
+        written = {**inherited, **{key: node.child(key) for key in node.extensions()}}
+        extensions = {key: one.value for key, one in written.items()}
         responses = {}
         for status, item in node.fields("responses"):
             target = self.follow(item, "response")
@@ -243,6 +244,7 @@ class Reader:
             security=self._security(node),
             callbacks=tuple(name for name, _ in node.items("callbacks")),
             extensions=_without_controllers(extensions),
+            extension_places=_without_controllers({key: one.place for key, one in written.items()}),
         )
 
     def _path_parameters(self, path: str, operation: Node, sent: Sent) -> Iterator[Parameter]:

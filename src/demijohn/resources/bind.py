@@ -84,6 +84,11 @@ class Bindings:
         self._app = app
         self._settings = settings
         self._key = key
+        self._kept: list[MetaData] = []
+
+    def keep(self, metadata: MetaData) -> None:
+        """Have more tables of Demijohn's own beside those of the models."""
+        self._kept.append(metadata)
 
     @property
     def models(self) -> Models:
@@ -93,8 +98,13 @@ class Bindings:
     @property
     def metadatas(self) -> tuple[MetaData, ...]:
         """Return what declares the tables of the models, and those that Demijohn keeps beside them."""
-        own = [idempotency.metadata] if any(one.idempotency_key is not None for one in self.shapes.values()) else []
-        return tuple(dict.fromkeys([*(one.table.metadata for one in self.models.all), *own]))
+        return tuple(dict.fromkeys([*(one.table.metadata for one in self.models.all), *self.own_metadatas]))
+
+    @property
+    def own_metadatas(self) -> tuple[MetaData, ...]:
+        """Return what declares the tables that Demijohn keeps for itself."""
+        has_keys = any(one.idempotency_key is not None for one in self.shapes.values())
+        return (*([idempotency.metadata] if has_keys else []), *self._kept)
 
     @cached_property
     def database(self) -> Database:

@@ -96,10 +96,11 @@ class Dispatcher:
                     decision.outcome = _raiser(error)
                 else:
                     assert isinstance(answer, Answer)  # no function of the application made a response
-                    return Reply(answer, request.method == "HEAD").send(start_response, ("X-Request-ID", request_id))
+                    reply = Reply(answer, request.method == "HEAD")
+                    return reply.send(start_response, ("X-Request-ID", request_id), *request.added)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            headers.append(("X-Request-ID", request_id))
+            headers += (("X-Request-ID", request_id), *request.added)
             return start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
 
         return self.inner(environ, start)

@@ -11,11 +11,11 @@ from flask import Response, current_app
 
 from demijohn.compile.answers import Answer
 from demijohn.compile.bodies import NO_BODY
-from demijohn.compile.guards import ANONYMOUS, Caller
+from demijohn.compile.guards import ANONYMOUS, Caller, NoCredentials
 from demijohn.compile.parameters import REQUIRED, Incoming
 from demijohn.compile.plan import Arguments, Plan
 from demijohn.compile.routes import Match
-from demijohn.errors import BadRequest, BrokenPromise, PreconditionRequired, Problem
+from demijohn.errors import BadRequest, BrokenPromise, Forbidden, PreconditionRequired, Problem, Unauthorized
 from demijohn.serve.reply import seal
 from demijohn.serve.request import Request
 
@@ -30,6 +30,7 @@ def run(plan: Plan, match: Match, request: Request, max_body_bytes: int) -> Answ
     A `Response` is one that the handler made itself; all else is an `Answer`.
     """
     caller = admit(plan, request)
+    limit(plan, caller, request)
     agreed = plan.answers.agree(request.header("Accept"))
     arguments = decode(plan, match, request, caller, agreed, max_body_bytes)
     result = plan.action.run(arguments)
@@ -37,8 +38,25 @@ def run(plan: Plan, match: Match, request: Request, max_body_bytes: int) -> Answ
 
 
 def admit(plan: Plan, request: Request) -> Caller:
-    """Decide who is calling, before anything of the body is read."""
-    return ANONYMOUS if plan.guard is None else plan.guard.admit(request)
+    """Decide who is calling, before anything of the body is read; who guesses at credentials is soon not heard."""
+    guard, failures = plan.guard, plan.failures
+    if guard is None:
+        return ANONYMOUS
+    if failures is not None:
+        failures.check(request.address)
+    try:
+        return guard.admit(request)
+    except (Unauthorized, Forbidden) as refusal:
+        limit(plan, ANONYMOUS, request)
+        if failures is not None and isinstance(refusal, Unauthorized) and not isinstance(refusal, NoCredentials):
+            failures.count(request.address)
+        raise
+
+
+def limit(plan: Plan, caller: Caller, request: Request) -> None:
+    """Count the request, where the contract limits how many there may be; raise `TooManyRequests` beyond that."""
+    if plan.limit is not None:
+        request.added = plan.limit.take(caller, request.address)
 
 
 def decode(plan: Plan, match: Match, request: Request, caller: Caller, agreed: str, max_body_bytes: int) -> Arguments:

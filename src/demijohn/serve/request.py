@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -21,19 +22,29 @@ _HEADERS = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 class Request:
     """Read one request: nothing is decoded, nothing is believed."""
 
-    __slots__ = ("environ", "method", "path", "query")
+    __slots__ = ("added", "environ", "method", "path", "query")
+
+    added: Sequence[tuple[str, str]]
+    """Headers that every answer to the request is to have, a problem too."""
 
     def __init__(self, environ: dict[str, Any]) -> None:
         self.environ = environ
         self.method: str = environ["REQUEST_METHOD"]
         self.path = _path(environ)
         self.query: str = environ.get("QUERY_STRING", "")
+        self.added = ()
 
     @property
     def base(self) -> str:
         """Return the path that the application is mounted at, "" for the root."""
         base: str = self.environ.get("SCRIPT_NAME", "")
         return base
+
+    @property
+    def address(self) -> str:
+        """Return the client's address as the server knows it; no header is believed. "" where there is none."""
+        address: str = self.environ.get("REMOTE_ADDR") or ""
+        return address
 
     def header(self, name: str) -> str | None:
         """Return a header as the server gave it, None where it was not sent; any case of `name` will do."""
