@@ -20,6 +20,7 @@ ALLOWED = {
     "contract": FOUNDATION | {"settings"},
     "compile": FOUNDATION | {"settings", "contract"},
     "resources": FOUNDATION | {"settings", "turns", "contract", "compile"},
+    "auth": FOUNDATION | {"settings", "secret", "turns", "contract", "compile", "resources"},
     "serve": FOUNDATION | {"settings", "contract", "compile"},
     "docs": FOUNDATION | {"settings", "contract"},
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
+from demijohn.auth.claims import find_undeclared
 from demijohn.compile import Resolver, Resource, compile_contract, importable
 from demijohn.contract import Contract, load
 from demijohn.docs import docs_blueprint
@@ -22,6 +23,10 @@ from demijohn.serve import Dispatcher
 from demijohn.settings import Settings
 
 if TYPE_CHECKING:
+    from sqlalchemy import Table
+
+    from demijohn.auth.accounts import Accounts
+    from demijohn.auth.users import Declaration
     from demijohn.resources import Bindings, ModelResource, Resources
 
 __all__ = ["Api", "Demijohn", "State"]
@@ -41,12 +46,14 @@ class Api:
 class State:
     """Hold what Demijohn keeps of one Flask application, in `app.extensions["demijohn"]`.
 
-    `resources` is None until a model is handed over: SQLAlchemy is not even imported before.
+    `resources` is None until a model is handed over: SQLAlchemy is not even imported before. `accounts` is None for an
+    application without accounts.
     """
 
     settings: Settings
     dispatcher: Dispatcher
     resources: Bindings | None = None
+    accounts: Accounts | None = None
     apis: tuple[Api, ...] = ()
 
 
@@ -74,6 +81,7 @@ class Demijohn:
     settings: Settings | None = field(default=None, kw_only=True)
     _pending: list[_Addition] = field(default_factory=list, init=False, repr=False)
     _resources: Resources | None = field(default=None, init=False, repr=False)
+    _accounts: Declaration | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Set up the application that was given."""
@@ -94,6 +102,8 @@ class Demijohn:
         self.app = app
         if self._resources is not None:
             _bind(app, self._resources)
+        if self._accounts is not None:
+            _open_accounts(app, self._accounts)
         for addition in self._pending:
             _serve(app, addition)
 
@@ -113,6 +123,34 @@ class Demijohn:
             if self.app is not None:
                 _bind(self.app, self._resources)
         return self._resources.add(model, *more)
+
+    def accounts(
+        self,
+        model: type | Table,
+        *,
+        login: str | Sequence[str] = "email",
+        password: str = "password_hash",  # noqa: S107  # the name of an attribute
+        roles: str | None = None,
+        disabled: str | None = None,
+        default_role: str | None = None,
+    ) -> None:
+        """Let the users of the application be the rows of `model`, and the operations of `demijohn.auth` be about them.
+
+        All else are names of its attributes: those that a user logs in by (unique texts), the one that holds the hash
+        of the password, the roles (a text with one or several, or a list), and the boolean that shuts a user out.
+        `default_role` is what somebody who registers gets. The model is handed over as by `resource`, too.
+
+        Declare accounts once, before the contracts. Raises `BindingError` with every name that does not fit.
+        """
+        from demijohn.auth.users import Declaration
+
+        if self._accounts is not None:
+            raise BindingError(["accounts are declared already; an application has one user model"])
+        names = (login,) if isinstance(login, str) else tuple(login)
+        self.resource(model)
+        self._accounts = Declaration(model, names, password, roles, disabled, default_role)
+        if self.app is not None:
+            _open_accounts(self.app, self._accounts)
 
     def add_contract(
         self,
@@ -143,6 +181,14 @@ def _bind(app: Flask, resources: Resources) -> None:
     state.resources = Bindings(resources, app, state.settings, partial(signing_key, app, "cursor"))
 
 
+def _open_accounts(app: Flask, declaration: Declaration) -> None:
+    from demijohn.auth.accounts import Accounts
+
+    state: State = app.extensions["demijohn"]
+    assert state.resources is not None
+    state.accounts = Accounts(declaration, state.resources, app, state.settings)
+
+
 def _serve(app: Flask, addition: _Addition) -> None:
     state: State = app.extensions["demijohn"]
     file = Path(app.root_path, addition.path)
@@ -154,6 +200,8 @@ def _serve(app: Flask, addition: _Addition) -> None:
             base_path=addition.base_path,
             resolver=addition.resolver,
             adapt=app.ensure_sync,
+            find_own=find_undeclared if state.accounts is None else state.accounts.find_acts,
+            find_verifier=None if state.accounts is None else state.accounts.verifier,
             find_acts=None if state.resources is None else state.resources.find_acts,
         )
         noticed = () if state.resources is None else state.resources.take_warnings()

@@ -24,6 +24,7 @@ Examples:
   demijohn db create .                   create the tables of its models
   demijohn import . Person people.csv    write the rows of a file, checked by the contract
   demijohn export . Person people.jsonl  write them to a file
+  demijohn user create . --email E       make a user, who can log in
 """
 
 
@@ -35,6 +36,7 @@ _COMMANDS = {
     "import": "demijohn.cli.data:import_",
     "plan": "demijohn.cli.plan:plan",
     "run": "demijohn.cli.run:run",
+    "user": "demijohn.cli.users:user",
 }
 
 

@@ -63,7 +63,8 @@ class _Work:
     def foreign(self) -> set[str]:
         """Return the tables that migrations of another tool leave alone: Demijohn's own."""
         is_foreign = self.folder.exists and not self.folder.is_ours
-        return set(idempotency.metadata.tables) if is_foreign else set()
+        own = [idempotency.metadata, *self.resources.own_metadatas]
+        return {name for metadata in own for name in metadata.tables} if is_foreign else set()
 
 
 @contextmanager

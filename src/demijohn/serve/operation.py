@@ -11,7 +11,7 @@ from flask import Response, current_app
 
 from demijohn.compile.answers import Answer
 from demijohn.compile.bodies import NO_BODY
-from demijohn.compile.guards import ANONYMOUS, Caller
+from demijohn.compile.guards import ANONYMOUS, CALLER, Caller
 from demijohn.compile.parameters import REQUIRED, Incoming
 from demijohn.compile.plan import Arguments, Plan
 from demijohn.compile.routes import Match
@@ -38,7 +38,10 @@ def run(plan: Plan, match: Match, request: Request, max_body_bytes: int) -> Answ
 
 def admit(plan: Plan, request: Request) -> Caller:
     """Decide who is calling, before anything of the body is read."""
-    return ANONYMOUS if plan.guard is None else plan.guard.admit(request)
+    if plan.guard is None:
+        return ANONYMOUS
+    caller = request.environ[CALLER] = plan.guard.admit(request)
+    return caller
 
 
 def decode(plan: Plan, match: Match, request: Request, caller: Caller, agreed: str, max_body_bytes: int) -> Arguments:

@@ -35,6 +35,12 @@ class Request:
         base: str = self.environ.get("SCRIPT_NAME", "")
         return base
 
+    @property
+    def address(self) -> str:
+        """Return the address that the server sees, "" where it sees none."""
+        address: str = self.environ.get("REMOTE_ADDR") or ""
+        return address
+
     def header(self, name: str) -> str | None:
         """Return a header as the server gave it, None where it was not sent; any case of `name` will do."""
         value: str | None = self.environ.get(_environ_key(name))
