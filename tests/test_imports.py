@@ -15,7 +15,7 @@ FOUNDATION = {"errors"}
 ALLOWED = {
     "errors": set[str](),
     "settings": FOUNDATION,
-    "secret": set[str](),
+    "secret": FOUNDATION | {"settings"},
     "turns": set[str](),
     "contract": FOUNDATION | {"settings"},
     "compile": FOUNDATION | {"settings", "contract"},

@@ -178,7 +178,7 @@ def _bind(app: Flask, resources: Resources) -> None:
     from demijohn.resources import Bindings
 
     state: State = app.extensions["demijohn"]
-    state.resources = Bindings(resources, app, state.settings, partial(signing_key, app, "cursor"))
+    state.resources = Bindings(resources, app, state.settings, partial(signing_key, app, "cursor", state.settings))
 
 
 def _open_accounts(app: Flask, declaration: Declaration) -> None:

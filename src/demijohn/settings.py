@@ -21,6 +21,8 @@ Unbound: TypeAlias = Literal["refuse", "501", "mock"]
 UnknownQuery: TypeAlias = Literal["refuse", "ignore"]
 ReadOnly: TypeAlias = Literal["refuse", "ignore"]
 Synchronous: TypeAlias = Literal["FULL", "NORMAL"]
+Environment: TypeAlias = Literal["development", "production"]
+TokenAlgorithm: TypeAlias = Literal["HS256", "RS256", "ES256", "EdDSA"]
 
 
 def _option(default: Any, text: str, also: str = "") -> Any:
@@ -32,6 +34,11 @@ def _option(default: Any, text: str, also: str = "") -> Any:
 class Settings:
     """Hold the options of one Demijohn application."""
 
+    environment: Environment = _option(
+        "development",
+        "`production` refuses to start without a good `SECRET_KEY` where anything is signed; `development` makes one"
+        " and keeps it in the instance folder.",
+    )
     strict: bool = _option(False, "Refuse a contract that has warnings, too.")
     unbound: Unbound = _option(
         "refuse",
@@ -72,6 +79,35 @@ class Settings:
     default_limit: int = _option(20, "How many items a list has where neither request nor contract says so.")
     max_limit: int = _option(100, "The most items of a list where the contract sets no `maximum`.")
     idempotency_hours: int = _option(24, "How long the answer to an `Idempotency-Key` is kept.")
+    password_memory_kib: int = _option(19456, "The memory that one hash of a password takes, in KiB (argon2id's `m`).")
+    password_time_cost: int = _option(2, "How often a hash of a password goes through its memory (argon2id's `t`).")
+    password_parallelism: int = _option(1, "The lanes of a hash of a password (argon2id's `p`).")
+    password_threads: int = _option(2, "The most passwords that one process hashes at a time.")
+    password_queue: int = _option(
+        2, "The most requests of one process that wait to have a password hashed; one more is 503."
+    )
+    access_token_s: int = _option(900, "How long an access token is valid.")
+    token_algorithm: TokenAlgorithm = _option(
+        "HS256",
+        "What access tokens are signed with: `HS256` by the secret, `RS256`, `ES256` or `EdDSA` by a key of which"
+        " others may have the public half.",
+    )
+    token_keys: str = _option(
+        "", "The folder of the private keys, `KID.pem`. Empty: `keys` in the application's instance folder."
+    )
+    token_issuer: str = _option("", "The `iss` of access tokens. Empty: the name of the application.")
+    token_audience: str = _option("", "The `aud` of access tokens. Empty: the name of the application.")
+    token_leeway_s: int = _option(5, "How far the clocks of two machines may be apart when a token is checked.")
+    oidc_issuer: str = _option(
+        "", "The identity provider whose tokens are taken, as it stands in their `iss`. Empty: what the contract names."
+    )
+    oidc_jwks_url: str = _option(
+        "", "Where the identity provider has its public keys. Empty: what its discovery document says."
+    )
+    oidc_audience: str = _option("", "The `aud` that tokens of the identity provider must have: this API.")
+    oidc_roles_claim: str = _option(
+        "roles", "The claim of the identity provider that has roles; a dot leads into an object: `realm_access.roles`."
+    )
     docs_ui: bool = _option(True, "Serve Swagger UI at `{base}/ui/`, over the contract that `docs_contract` serves.")
     docs_contract: bool = _option(True, "Serve the contract at `{base}/openapi.json` and `.yaml`.")
     session_days: int = _option(30, "How long after a login refresh tokens are given, in all.")

@@ -144,7 +144,8 @@ class Scheme:
     """Describe a security scheme.
 
     `hooks` holds the Connexion keys that name functions: `x-bearerInfoFunc` and its like.
-    `parameter` and `location` are set for `apiKey`; `http_scheme` is lower case for `http` kinds.
+    `parameter` and `location` are set for `apiKey`; `http_scheme` is lower case for `http` kinds; `openid_url` is the
+    discovery document of `openIdConnect`.
     """
 
     name: str
@@ -154,6 +155,7 @@ class Scheme:
     parameter: str | None = None
     http_scheme: str | None = None
     bearer_format: str | None = None
+    openid_url: str | None = None
     scopes: Mapping[str, str] = field(default_factory=_no_entries)
     hooks: Mapping[str, str] = field(default_factory=_no_entries)
     extensions: Mapping[str, Any] = field(default_factory=_no_entries)

@@ -103,6 +103,7 @@ class OpenApi3(Reader):
             parameter=node.text("name") or None if kind == "apiKey" else None,
             http_scheme=http_scheme,
             bearer_format=node.text("bearerFormat") or None,
+            openid_url=node.text("openIdConnectUrl") or None,
             scopes=scopes,
             hooks=hooks,
             extensions=extensions,
