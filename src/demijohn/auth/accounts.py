@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -13,11 +13,11 @@ from demijohn.auth.claims import OWN, operation_name, unknown
 from demijohn.auth.comparison import Comparison
 from demijohn.auth.events import told
 from demijohn.auth.keys import Keys
-from demijohn.auth.operations import MAKERS, session_in
+from demijohn.auth.operations import MAKERS
 from demijohn.auth.outside import OutsideIssuer
 from demijohn.auth.passwords import Passwords
 from demijohn.auth.registering import register
-from demijohn.auth.sessions import Opened, Refused, Sessions
+from demijohn.auth.sessions import Opened, Sessions
 from demijohn.auth.tables import metadata, stamp_of
 from demijohn.auth.tokens import InvalidToken, Tokens
 from demijohn.auth.users import Declaration, User, UserModel, Users, read_user_model
@@ -156,21 +156,15 @@ class Accounts:
         user = self.sessions.look_up(claims.session, claims.subject)
         if user is None:
             return None
-        return {
-            **claims.extra,
-            "sub": user.key,
-            "scope": sorted(user.roles),
-            "sid": claims.session,
-            "jti": claims.token_id,
-            "exp": claims.expires_at,
-        }
+        own = {"sid": claims.session, "jti": claims.token_id, "exp": claims.expires_at}
+        return _OwnInfo({**claims.extra, **own, "sub": user.key, "scope": sorted(user.roles)})
 
     def _by_api_key(self, key: str) -> Mapping[str, Any] | None:
         found = self.api_keys.look_up(key)
         if found is None:
             return None
         id_, user, scopes = found
-        return {"sub": user.key, "scope": sorted(scopes), "api_key": id_}
+        return _OwnInfo({"sub": user.key, "scope": sorted(scopes), "api_key": id_})
 
     def _outside(self, scheme: Scheme) -> Verifier:
         issuer = self._issuers.get(scheme.openid_url)
@@ -179,7 +173,7 @@ class Accounts:
 
         def verify(token: str) -> Mapping[str, Any] | None:
             try:
-                return issuer.read(token)
+                return _OutsideInfo(issuer.read(token))
             except InvalidToken:
                 return None
 
@@ -230,7 +224,7 @@ class Accounts:
             self.login_limits.succeeded(account, address)
 
     def hashed(self, password: Any, name: str) -> str:
-        """Return the hash of a new password. Raises `BadRequest`, about the property `name`, for one that is no good."""
+        """Return the hash of a new password. Raises `BadRequest`, about the property `name`, for a bad one."""
         try:
             if not isinstance(password, str):
                 raise ValueError("must be a text")
@@ -272,6 +266,8 @@ class Accounts:
     def key_of(self, caller: Caller) -> Any:
         """Return the key of the user who is calling. Raises `Unauthorized` for a caller who is none of the users."""
         key = caller.user
+        if any(isinstance(one, _OutsideInfo) for one in _infos(caller)):
+            raise self.missing()
         if isinstance(key, str):
             try:
                 return self.users.key_of(key)
@@ -288,12 +284,16 @@ class Accounts:
             raise self.missing()
         return user
 
+    def session_in(self, caller: Caller) -> str:
+        """Return the session that the access token of a caller belongs to, "" for other credentials."""
+        return next((str(one["sid"]) for one in _infos(caller) if isinstance(one, _OwnInfo) and "sid" in one), "")
+
     def session_of(self, caller: Caller) -> tuple[str, str]:
         """Return the session and the user of a caller. Raises `Forbidden` for one that has no session: an API key."""
-        session = session_in(caller)
+        session = self.session_in(caller)
         if not session:
             raise Forbidden("This operation needs a login; an API key, or another's token, will not do.")
-        return session, str(caller.user)
+        return session, str(self.key_of(caller))
 
     def missing(self) -> Unauthorized:
         """Return the problem of a caller who is no user of this application."""
@@ -301,6 +301,21 @@ class Accounts:
             "The credentials are of nobody who has an account here.",
             headers=[("WWW-Authenticate", challenge_of("bearer", self._title))],
         )
+
+
+class _OwnInfo(dict[str, Any]):
+    """Be what a token or key of this application says: no claim of anybody else's can look like it."""
+
+
+class _OutsideInfo(dict[str, Any]):
+    """Be what a token of an identity provider says, whose users are not the ones here, whatever they are called."""
+
+
+def _infos(caller: Caller) -> Iterator[Any]:
+    """Yield what each of the credentials of a caller says."""
+    yield caller.info
+    if type(caller.info) is dict:
+        yield from caller.info.values()
 
 
 def _model(models: Models, declaration: Declaration) -> Model:
@@ -334,5 +349,3 @@ def _is_storable(text: str) -> bool:
 
 def _nobody(place: Place, found: str, allowed: str) -> None:
     """Take what somebody else reports already."""
-
-

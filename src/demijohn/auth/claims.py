@@ -47,5 +47,5 @@ def find_undeclared(
     contract: Contract, prefix: str, report: Report, operations: Sequence[Operation]
 ) -> Mapping[Place, Act | str | None]:
     """Return why the operations that Demijohn brings along cannot be served: there are no accounts."""
-    reason = f"it is Demijohn's own, and there are no accounts: declare them by `api.accounts(User)` before the contract"
+    reason = "it is Demijohn's own, and there are no accounts: declare them by `api.accounts(User)` before the contract"
     return {one.place: reason for one in operations if operation_name(one) is not None}

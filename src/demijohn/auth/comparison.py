@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -75,7 +75,9 @@ class Outcome:
         return Answer(self.status, b"", None, [*self.headers])
 
     def _shown(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: values[name] for name, leaves_out in self.names.items() if not (leaves_out and values[name] is None)}
+        return {
+            name: values[name] for name, leaves_out in self.names.items() if not (leaves_out and values[name] is None)
+        }
 
 
 class Comparison:
@@ -128,14 +130,18 @@ class Comparison:
         """Check that somebody has to say who is calling."""
         security = self.operation.security
         if not security or any(not one.schemes for one in security):
-            said = f"{self.operation.method} {self.operation.path}: {self.name} is about the caller, and anyone may call"
+            said = (
+                f"{self.operation.method} {self.operation.path}: {self.name} is about the caller, and anyone may call"
+            )
             self.report(self.operation.place, said, "demand credentials by `security`")
 
     def no_caller(self) -> None:
         """Check that nobody has to be logged in."""
         security = self.operation.security
         if security and all(one.schemes for one in security):
-            said = f"{self.operation.method} {self.operation.path}: {self.name} demands credentials, which it is to give"
+            said = (
+                f"{self.operation.method} {self.operation.path}: {self.name} demands credentials, which it is to give"
+            )
             self.report(self.operation.place, said, "write `security: []`")
 
     def body(self, *, form: bool = False, needed: bool = True) -> dict[str, Taken]:
@@ -180,7 +186,7 @@ class Comparison:
         return made
 
     def check(self, taken: Mapping[str, Taken], known: Mapping[str, str], *required: str) -> None:
-        """Check that a body has no other properties than `known`, of those types, and that some of them must be sent."""
+        """Check that a body has no other properties than `known`, of those types, and that some must be sent."""
         for name, one in taken.items():
             kind = known.get(name)
             if kind is None:
@@ -306,9 +312,11 @@ class Comparison:
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
-    names: Callable[[], str] = lambda: ", ".join(f"`{one}`" for one in known)
-    close = get_close_matches(name, list(known), 1)
-    return f"did you mean `{close[0]}`?" if close else f"allowed are {names()}"
+    names = list(known)
+    close = get_close_matches(name, names, 1)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    return "allowed are " + ", ".join(f"`{one}`" for one in names) if names else "leave it out"
 
 
 def _article(kind: str) -> str:

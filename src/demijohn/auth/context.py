@@ -78,4 +78,3 @@ def login_required(*scopes: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 def _token() -> str | None:
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if kind.lower() == "bearer" else None
-

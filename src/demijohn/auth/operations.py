@@ -14,10 +14,8 @@ from sqlalchemy import select
 from demijohn.auth.comparison import Comparison, Known, Outcome
 from demijohn.auth.events import told
 from demijohn.auth.sessions import Opened, Session
-from demijohn.auth.users import User
 from demijohn.compile.answers import Answer
 from demijohn.compile.faults import Fault
-from demijohn.compile.guards import Caller
 from demijohn.compile.plan import Act, Arguments
 from demijohn.contract import Operation
 from demijohn.errors import BadRequest, Conflict, Forbidden, NotFound, Unauthorized
@@ -90,7 +88,9 @@ def login(accounts: Accounts, comparison: Comparison) -> Act:
         allowed = "add " + " or ".join(f"`{one}`" for one in accounts.model.login)
         comparison.report(place, f"the body of {comparison.name} says nobody's name", allowed)
     if len(offered) == 1 and not taken[offered[0]].required:
-        comparison.report(taken[offered[0]].place, f"`{offered[0]}` is optional, and nobody else is named", "require it")
+        comparison.report(
+            taken[offered[0]].place, f"`{offered[0]}` is optional, and nobody else is named", "require it"
+        )
     outcome = comparison.outcome(_TOKENS, (200, 201), required="access_token", headers=_NO_STORE)
     is_form = "grant_type" in taken
     reply = _reply(accounts, outcome, comparison.operation)
@@ -217,7 +217,7 @@ def sessions(accounts: Accounts, comparison: Comparison) -> Act:
 
     def run(arguments: Arguments) -> Answer:
         user = accounts.user_of(arguments.caller)
-        current = session_in(arguments.caller)
+        current = accounts.session_in(arguments.caller)
         shown = [_session(one, current) for one in accounts.sessions.list(user)]
         return outcome.many(shown, arguments.media_type)
 
@@ -302,15 +302,6 @@ def revoke_api_key(accounts: Accounts, comparison: Comparison) -> Act:
         return outcome.nothing()
 
     return Builtin("revoke an API key", run)
-
-
-def session_in(caller: Caller) -> str:
-    """Return the session that a caller's access token belongs to, "" for other credentials."""
-    info = caller.info
-    if not isinstance(info, Mapping):
-        return ""
-    nested = (one for one in info.values() if isinstance(one, Mapping))
-    return next((str(one["sid"]) for one in (info, *nested) if "sid" in one), "")
 
 
 def _reply(accounts: Accounts, outcome: Outcome, operation: Operation) -> Callable[[Opened, Arguments], Answer]:

@@ -49,10 +49,7 @@ class Register:
         model = accounts.model
         names = {name: field.column for name, field in shape.body.fields.items()}
         self._login = {
-            name: attribute
-            for name, column in names.items()
-            for attribute, one in model.login.items()
-            if one is column
+            name: attribute for name, column in names.items() for attribute, one in model.login.items() if one is column
         }
         self._has_mail = any(model.is_mail(one) for one in model.login)
         self._fixed: dict[str, Any] = {}
@@ -142,9 +139,7 @@ def register(
     return Register(accounts, Create(shape, database, settings, hooks), hooks, shape)
 
 
-def _fields(
-    accounts: Accounts, comparison: Comparison, binder: Binder, taken: Mapping[str, Taken]
-) -> list[Field]:
+def _fields(accounts: Accounts, comparison: Comparison, binder: Binder, taken: Mapping[str, Taken]) -> list[Field]:
     model, found = accounts.model, []
     for name, one in taken.items():
         if name == _PASSWORD:

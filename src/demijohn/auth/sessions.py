@@ -118,9 +118,7 @@ class Sessions:
         self._end = compile_(delete(table).where(is_session, is_users))
         self._end_tokens = compile_(delete(tokens).where(tokens.c.session_id == _text("session")))
         self._end_others = compile_(delete(table).where(is_users, table.c.id != _text("session")))
-        self._stamp = compile_(
-            update(table).where(is_users, table.c.stamp == _text("old")).values(stamp=_text("new"))
-        )
+        self._stamp = compile_(update(table).where(is_users, table.c.stamp == _text("old")).values(stamp=_text("new")))
         shown = [table.c[name] for name in ("id", "created_at", "used_at", "expires_at", "address", "agent")]
         self._list = compile_(
             select(*shown)

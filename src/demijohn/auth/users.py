@@ -208,7 +208,9 @@ class Users:
     def by_key(self, key: Any, transaction: Transaction | None = None) -> User | None:
         """Return the user with a key, None where there is none."""
         values = self.value(key)
-        rows = self.database.read(self._by_key, values) if transaction is None else transaction.run(self._by_key, values)
+        rows = (
+            self.database.read(self._by_key, values) if transaction is None else transaction.run(self._by_key, values)
+        )
         return self.read(rows[0]) if rows else None
 
     def by_name(self, value: str, names: Iterable[str]) -> User | None:

@@ -35,8 +35,12 @@ _name = click.argument("name")
 @user.command()
 @_target
 @click.option("--email", help="The e-mail address; the same as --login email=...")
-@click.option("--login", "logins", multiple=True, metavar="NAME=VALUE", help="What the user logs in by; may be repeated.")
-@click.option("--set", "others", multiple=True, metavar="NAME=VALUE", help="Another column of the user; may be repeated.")
+@click.option(
+    "--login", "logins", multiple=True, metavar="NAME=VALUE", help="What the user logs in by; may be repeated."
+)
+@click.option(
+    "--set", "others", multiple=True, metavar="NAME=VALUE", help="Another column of the user; may be repeated."
+)
 @click.option("--role", "roles", multiple=True, help="A role; may be repeated.")
 @click.option("--password", help="The password; asked for where it is not given, which keeps it out of the history.")
 def create(

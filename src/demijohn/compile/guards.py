@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from urllib.parse import parse_qsl
 
 from demijohn.compile.functions import find_function
-from demijohn.contract import Contract, Operation, Place, Requirement, Scheme
+from demijohn.contract import Contract, Operation, Place, Scheme
 from demijohn.errors import Forbidden, Unauthorized
 
 __all__ = ["Caller", "Credentials", "FindVerifier", "Guard", "Report", "Verifier", "challenge_of", "compile_guard"]
