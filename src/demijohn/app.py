@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,16 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
+from demijohn.auth.claims import find_undeclared
 from demijohn.compile import Resolver, Resource, compile_contract, importable
 from demijohn.contract import Contract, load
 from demijohn.docs import docs_blueprint
 from demijohn.errors import BindingError, Finding, StartError
-from demijohn.limits import Limiter, new_limiter
+from demijohn.limits import Limiter, LoginLimits, new_limiter
 from demijohn.secret import signing_key
 from demijohn.serve import Dispatcher
 from demijohn.settings import Settings
 
 if TYPE_CHECKING:
+    from sqlalchemy import Table
+
+    from demijohn.auth.accounts import Accounts
+    from demijohn.auth.users import Declaration
     from demijohn.resources import Bindings, ModelResource, Resources
     from demijohn.resources.database import Database
 
@@ -45,12 +50,14 @@ class State:
 
     `resources` is None until a model is handed over, or rate limits are kept in the database: SQLAlchemy is not even
     imported before.
+    `accounts` is None for an application without accounts.
     """
 
     settings: Settings
     dispatcher: Dispatcher
     limiter: Limiter
     resources: Bindings | None = None
+    accounts: Accounts | None = None
     apis: tuple[Api, ...] = ()
 
 
@@ -78,6 +85,7 @@ class Demijohn:
     settings: Settings | None = field(default=None, kw_only=True)
     _pending: list[_Addition] = field(default_factory=list, init=False, repr=False)
     _resources: Resources | None = field(default=None, init=False, repr=False)
+    _accounts: Declaration | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Set up the application that was given."""
@@ -101,6 +109,8 @@ class Demijohn:
             self._resources = _no_resources()
         if self._resources is not None:
             _bind(app, self._resources)
+        if self._accounts is not None:
+            _open_accounts(app, self._accounts)
         for addition in self._pending:
             _serve(app, addition)
 
@@ -120,6 +130,34 @@ class Demijohn:
             if self.app is not None:
                 _bind(self.app, self._resources)
         return self._resources.add(model, *more)
+
+    def accounts(
+        self,
+        model: type | Table,
+        *,
+        login: str | Sequence[str] = "email",
+        password: str = "password_hash",  # noqa: S107  # the name of an attribute
+        roles: str | None = None,
+        disabled: str | None = None,
+        default_role: str | None = None,
+    ) -> None:
+        """Let the users of the application be the rows of `model`, and the operations of `demijohn.auth` be about them.
+
+        All else are names of its attributes: those that a user logs in by (unique texts), the one that holds the hash
+        of the password, the roles (a text with one or several, or a list), and the boolean that shuts a user out.
+        `default_role` is what somebody who registers gets. The model is handed over as by `resource`, too.
+
+        Declare accounts once, before the contracts. Raises `BindingError` with every name that does not fit.
+        """
+        from demijohn.auth.users import Declaration
+
+        if self._accounts is not None:
+            raise BindingError(["accounts are declared already; an application has one user model"])
+        names = (login,) if isinstance(login, str) else tuple(login)
+        self.resource(model)
+        self._accounts = Declaration(model, names, password, roles, disabled, default_role)
+        if self.app is not None:
+            _open_accounts(self.app, self._accounts)
 
     def add_contract(
         self,
@@ -166,6 +204,15 @@ def _database(app: Flask) -> Database:
     return state.resources.database
 
 
+def _open_accounts(app: Flask, declaration: Declaration) -> None:
+    from demijohn.auth.accounts import Accounts
+
+    state: State = app.extensions["demijohn"]
+    assert state.resources is not None
+    limits = LoginLimits(state.limiter, state.settings)
+    state.accounts = Accounts(declaration, state.resources, app, state.settings, login_limits=limits)
+
+
 def _serve(app: Flask, addition: _Addition) -> None:
     state: State = app.extensions["demijohn"]
     file = Path(app.root_path, addition.path)
@@ -177,6 +224,8 @@ def _serve(app: Flask, addition: _Addition) -> None:
             base_path=addition.base_path,
             resolver=addition.resolver,
             adapt=app.ensure_sync,
+            find_own=find_undeclared if state.accounts is None else state.accounts.find_acts,
+            find_verifier=None if state.accounts is None else state.accounts.verifier,
             find_acts=None if state.resources is None else state.resources.find_acts,
             limiter=state.limiter,
         )

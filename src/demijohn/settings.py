@@ -134,6 +134,11 @@ class Settings:
     )
     docs_ui: bool = _option(True, "Serve Swagger UI at `{base}/ui/`, over the contract that `docs_contract` serves.")
     docs_contract: bool = _option(True, "Serve the contract at `{base}/openapi.json` and `.yaml`.")
+    session_days: int = _option(30, "How long after a login refresh tokens are given, in all.")
+    session_idle_days: int = _option(7, "How long a refresh token can be used; the next one counts anew.")
+    refresh_grace_s: int = _option(
+        10, "How long a refresh token that was used last gives its successor again; later, its use ends the session."
+    )
 
     @classmethod
     def load(cls, *layers: Mapping[str, Any]) -> Settings:

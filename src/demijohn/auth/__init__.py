@@ -1,5 +1,8 @@
-"""WHO: who is calling: passwords, keys, tokens."""
+"""WHO: who is calling: users, passwords, tokens, sessions, keys.
 
-from __future__ import annotations
+What is exported here is for the application's own views; the operations of a contract need none of it.
+"""
 
-__all__: list[str] = []
+from demijohn.auth.context import current_caller, current_user, login_required
+
+__all__ = ["current_caller", "current_user", "login_required"]

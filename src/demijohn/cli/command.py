@@ -27,6 +27,7 @@ Examples:
   demijohn import . Person people.csv    write the rows of a file, checked by the contract
   demijohn export . Person people.jsonl  write them to a file
   demijohn secret --write .env           make the secret that it signs with
+  demijohn user create . --email E       make a user, who can log in
 """
 
 
@@ -40,6 +41,7 @@ _COMMANDS = {
     "plan": "demijohn.cli.plan:plan",
     "run": "demijohn.cli.run:run",
     "secret": "demijohn.cli.secret:secret",
+    "user": "demijohn.cli.users:user",
 }
 
 

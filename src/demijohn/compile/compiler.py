@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from demijohn.compile.answers import compile_answers
 from demijohn.compile.bodies import compile_body
-from demijohn.compile.guards import Report, compile_guard
+from demijohn.compile.guards import FindVerifier, Report, compile_guard
 from demijohn.compile.handlers import bind
 from demijohn.compile.mocks import compile_mock
 from demijohn.compile.parameters import compile_parameters
@@ -37,21 +37,26 @@ def compile_contract(
     base_path: str | None = None,
     resolver: Resolver | None = None,
     adapt: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function,
+    find_own: FindActs | None = None,
     find_acts: FindActs | None = None,
     limiter: Limiting | None = None,
+    find_verifier: FindVerifier | None = None,
 ) -> tuple[Resource, ...]:
     """Return the resources of a contract, each with a plan for each of its methods.
 
     `base_path` stands before every path (default: the contract's own). `adapt` is applied to each function
-    that serves an operation; Flask's `ensure_sync` is passed here. `find_acts` finds what models do without a
-    function. `limiter` makes what counts requests; without one there are no rate limits. Raises `BindingError` with
-    everything in which the contract and the functions do not fit.
+    that serves an operation; Flask's `ensure_sync` is passed here. `find_own` is asked about all operations before
+    any function is looked for: it finds those that Demijohn brings along. `find_acts` finds what models do without a
+    function, `find_verifier` what checks the credentials of a security scheme without a hook. Raises `BindingError`
+    with everything in which the contract and the functions do not fit.
     """
     prefix = contract.base_path if base_path is None else base_path.rstrip("/")
-    compiler = _Compiler(contract, settings, prefix, resolver or RelativeResolver(), adapt, limiter)
+    compiler = _Compiler(contract, settings, prefix, adapt, limiter, find_verifier)
+    own = {} if find_own is None else find_own(contract, prefix, compiler.report, contract.operations)
+    compiler.resolve(resolver or RelativeResolver(), own)
     if find_acts is not None:
-        unserved = [one for one in contract.operations if compiler.functions[one.place][0] is None]
-        compiler.acts = find_acts(contract, prefix, compiler.report, unserved)
+        unserved = [one for one in contract.operations if one.place not in own and compiler.is_unserved(one)]
+        compiler.acts |= find_acts(contract, prefix, compiler.report, unserved)
     resources = tuple(compiler.resources())
     if compiler.problems:
         raise BindingError(compiler.problems)
@@ -66,9 +71,9 @@ class _Compiler:
         contract: Contract,
         settings: Settings,
         prefix: str,
-        resolver: Resolver,
         adapt: Callable[[Callable[..., Any]], Callable[..., Any]],
         limiter: Limiting | None,
+        find_verifier: FindVerifier | None,
     ) -> None:
         self.contract = contract
         self.settings = settings
@@ -77,13 +82,29 @@ class _Compiler:
         self.limiter = limiter
         windows = windows_of_setting(settings, "rate_limit_default")
         self.default_rate_policy = RatePolicy("application", windows) if windows else None
+        self.find_verifier = find_verifier
         self.validators = Validators(contract.definitions, takes_read_only=settings.read_only == "ignore")
         self.samples = Samples(contract.definitions, self.validators)
-        self.functions = {one.place: resolve(resolver, one) for one in contract.operations}
-        self.acts: Mapping[Place, Act | str | None] = {}
+        self.functions: dict[Place, tuple[Callable[..., Any] | None, str]] = {}
+        self.acts: dict[Place, Act | str | None] = {}
         self.problems: list[Finding | str] = []
         self._reported: set[tuple[Place, str]] = set()
         self._endpoints: set[str] = set()
+
+    def resolve(self, resolver: Resolver, own: Mapping[Place, Act | str | None]) -> None:
+        """Find the functions of operations, but for Demijohn's own: those have acts, or a reason why not."""
+        for operation in self.contract.operations:
+            if operation.place not in own:
+                self.functions[operation.place] = resolve(resolver, operation)
+                continue
+            act = own[operation.place]
+            self.functions[operation.place] = None, act if isinstance(act, str) else ""
+            if not isinstance(act, str):
+                self.acts[operation.place] = act
+
+    def is_unserved(self, operation: Operation) -> bool:
+        """Tell whether no function serves an operation."""
+        return self.functions[operation.place][0] is None
 
     def resources(self) -> Iterator[Resource]:
         """Yield a resource for each path of the contract."""
@@ -102,7 +123,11 @@ class _Compiler:
         definitions = self.contract.definitions
         action = self.action(operation)
         guard = compile_guard(
-            operation.security, self.contract, self.report, mocked=isinstance(action, Mock | Unimplemented)
+            operation,
+            self.contract,
+            self.report,
+            mocked=isinstance(action, Mock | Unimplemented),
+            find_verifier=self.find_verifier,
         )
         parameters = compile_parameters(
             operation.parameters,

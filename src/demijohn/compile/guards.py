@@ -4,7 +4,8 @@ A list of requirements is OR, the schemes within one are AND, `{}` lets an anony
 that is sent and wrong is 401 even where anonymous callers may pass: a client that says who it is wants to
 be told when nobody believes it.
 
-The functions behind the schemes are Connexion's hooks; they run inside Flask's request context.
+The functions behind the schemes are Connexion's hooks, which run inside Flask's request context; a scheme without one
+is checked by Demijohn itself where the application has accounts.
 """
 
 from __future__ import annotations
@@ -13,17 +14,34 @@ import inspect
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from functools import partial
+from typing import Any, Final, Protocol, TypeAlias
 from urllib.parse import parse_qsl
 
 from demijohn.compile.functions import find_function
-from demijohn.contract import Contract, Place, Requirement, Scheme
+from demijohn.contract import Contract, Operation, Place, Scheme
 from demijohn.errors import Forbidden, Unauthorized
 
-__all__ = ["Caller", "Credentials", "Guard", "NoCredentials", "compile_guard"]
+__all__ = [
+    "Caller",
+    "Credentials",
+    "FindVerifier",
+    "Guard",
+    "NoCredentials",
+    "Report",
+    "Verifier",
+    "challenge_of",
+    "compile_guard",
+]
 
 Report: TypeAlias = Callable[[Place, str, str], None]
 """Take a problem that was found: the place, what was found, what is allowed."""
+
+Verifier: TypeAlias = Callable[[str], Mapping[str, Any] | None]
+"""Take a token or key; return what it says of the caller (`sub`, `scope`), None where it is not valid."""
+
+FindVerifier: TypeAlias = Callable[[Scheme, Operation], Verifier | str]
+"""Take a scheme without a hook, and an operation; return what checks its credentials, or why nothing does."""
 
 
 class Credentials(Protocol):
@@ -48,6 +66,8 @@ class Caller:
 
 
 ANONYMOUS = Caller()
+CALLER: Final = "demijohn.caller"
+"""Where the environ of a request has the `Caller`, for code that only has Flask's request."""
 
 
 class NoCredentials(Unauthorized):
@@ -71,6 +91,8 @@ class Check:
     read: Callable[[Credentials], tuple[str, ...]]
     ask: Callable[[tuple[str, ...], tuple[str, ...], Any], Any] | None
     allow: Callable[[Sequence[str], Sequence[str]], bool]
+    has_hooks: bool = False
+    """Functions of the application take part."""
 
     def identify(self, request: Credentials) -> Any:
         """Return what the hook says of the caller; raise `Missing` or `Rejected`."""
@@ -91,6 +113,8 @@ class Guard:
     challenges: tuple[str, ...]
     summary: str
     mocked: bool = False
+    has_hooks: bool = False
+    """Functions of the application take part, which want Flask's request context."""
 
     @property
     def query_names(self) -> tuple[str, ...]:
@@ -150,26 +174,47 @@ class Guard:
 
 
 def compile_guard(
-    requirements: Sequence[Requirement], contract: Contract, report: Report, *, mocked: bool
+    operation: Operation,
+    contract: Contract,
+    report: Report,
+    *,
+    mocked: bool,
+    find_verifier: FindVerifier | None = None,
 ) -> Guard | None:
     """Return the guard of an operation, None where nobody is kept out.
 
-    A scheme without a hook is reported as a problem; with `mocked` any credential of the right form passes.
+    A scheme without a hook is checked by what `find_verifier` finds, else reported as a problem; with `mocked` any
+    credential of the right form passes.
     """
+    requirements = operation.security
     if not requirements or all(not requirement.schemes for requirement in requirements):
         return None
+    own = None if find_verifier is None else partial(_call, find_verifier, operation)
     alternatives = tuple(
-        tuple(_compile_check(contract.schemes[name], scopes, report, mocked) for name, scopes in requirement.schemes)
+        tuple(
+            _compile_check(contract.schemes[name], scopes, report, mocked, own) for name, scopes in requirement.schemes
+        )
         for requirement in requirements
     )
-    schemes = {check.scheme.name: check.scheme for checks in alternatives for check in checks}
+    all_checks = [check for checks in alternatives for check in checks]
+    schemes = {check.scheme.name: check.scheme for check in all_checks}
     challenges = dict.fromkeys(_challenge(scheme, contract.title) for scheme in schemes.values())
     summary = " or ".join(
         " and ".join(check.scheme.name + (f" ({' '.join(check.scopes)})" if check.scopes else "") for check in checks)
         or "no credentials"
         for checks in alternatives
     )
-    return Guard(alternatives, tuple(challenges), summary, mocked)
+    return Guard(alternatives, tuple(challenges), summary, mocked, any(check.has_hooks for check in all_checks))
+
+
+def challenge_of(kind: str, title: str) -> str:
+    """Return the challenge of a scheme of a kind, for the API of that title."""
+    realm = _realm(title)
+    return f'Basic realm="{realm}", charset="UTF-8"' if kind == "basic" else f'Bearer realm="{realm}"'
+
+
+def _call(find_verifier: FindVerifier, operation: Operation, scheme: Scheme) -> Verifier | str:
+    return find_verifier(scheme, operation)
 
 
 def scopes_of(info: Any) -> list[str]:
@@ -205,10 +250,17 @@ def _user(info: Any) -> Any:
     return info.get("sub", info.get("uid")) if isinstance(info, Mapping) else None
 
 
-def _compile_check(scheme: Scheme, scopes: tuple[str, ...], report: Report, mocked: bool) -> Check:
+def _compile_check(
+    scheme: Scheme,
+    scopes: tuple[str, ...],
+    report: Report,
+    mocked: bool,
+    find_verifier: Callable[[Scheme], Verifier | str] | None,
+) -> Check:
     keys, read = _reader(scheme)
     hook = next((scheme.hooks[key] for key in keys if key in scheme.hooks), None)
     ask = None
+    has_hooks = hook is not None or "x-scopeValidateFunc" in scheme.hooks
     if hook is not None:
         function, wrong = find_function(hook)
         if function is None and not mocked:
@@ -216,8 +268,13 @@ def _compile_check(scheme: Scheme, scopes: tuple[str, ...], report: Report, mock
         elif function is not None:
             ask = _asker(function)
     elif not mocked:
-        allowed = f"set {keys[0]} to a function" if keys else "use http, apiKey, oauth2 or openIdConnect"
-        report(scheme.place, f"security scheme {scheme.name!r} has no function that checks it", allowed)
+        verifier = "" if find_verifier is None else find_verifier(scheme)
+        if isinstance(verifier, str):
+            allowed = f"set {keys[0]} to a function" if keys else "use http, apiKey, oauth2 or openIdConnect"
+            why = f" ({verifier})" if verifier else ""
+            report(scheme.place, f"security scheme {scheme.name!r} has no function that checks it{why}", allowed)
+        else:
+            ask = _verified(verifier)
     allow: Callable[[Sequence[str], Sequence[str]], bool] = _has_all
     if "x-scopeValidateFunc" in scheme.hooks:
         validate, wrong = find_function(scheme.hooks["x-scopeValidateFunc"])
@@ -225,7 +282,14 @@ def _compile_check(scheme: Scheme, scopes: tuple[str, ...], report: Report, mock
             report(scheme.place, f"x-scopeValidateFunc of {scheme.name!r}: {wrong}", "name a function")
         elif validate is not None:
             allow = validate
-    return Check(scheme, scopes, read, ask, allow)
+    return Check(scheme, scopes, read, ask, allow, has_hooks)
+
+
+def _verified(verifier: Verifier) -> Callable[[tuple[str, ...], tuple[str, ...], Any], Any]:
+    def ask(credentials: tuple[str, ...], scopes: tuple[str, ...], request: Any) -> Any:
+        return verifier(credentials[0])
+
+    return ask
 
 
 def _has_all(required: Sequence[str], held: Sequence[str]) -> bool:
@@ -311,13 +375,15 @@ def _query_value(query: str, name: str) -> str | None:
     return values[0] if len(values) == 1 else None
 
 
+def _realm(title: str) -> str:
+    return "".join(char for char in title if char.isascii() and char.isprintable() and char not in '"\\') or "api"
+
+
 def _challenge(scheme: Scheme, title: str) -> str:
-    realm = "".join(char for char in title if char.isascii() and char.isprintable() and char not in '"\\') or "api"
+    realm = _realm(title)
     match scheme.kind:
-        case "basic":
-            return f'Basic realm="{realm}", charset="UTF-8"'
         case "apiKey":
             return f'ApiKey realm="{realm}", in="{scheme.location}", name="{scheme.parameter}"'
         case "http":
             return f'{(scheme.http_scheme or "http").capitalize()} realm="{realm}"'
-    return f'Bearer realm="{realm}"'
+    return challenge_of(scheme.kind, title)

@@ -35,6 +35,10 @@ class Requested(Protocol):
     def query(self) -> str:
         """Return the query string without its question mark, as it was sent."""
 
+    @property
+    def address(self) -> str:
+        """Return the address of the client, "" where the server does not tell."""
+
     def header(self, name: str) -> str | None:
         """Return a header as it was sent, None where it was not."""
 
@@ -130,4 +134,4 @@ class Plan:
     @property
     def stands_alone(self) -> bool:
         """Tell whether no function of the application takes part: no handler, no security hook, no hook of a model."""
-        return self.guard is None and not self.action.has_hooks
+        return (self.guard is None or not self.guard.has_hooks) and not self.action.has_hooks

@@ -24,7 +24,7 @@ from demijohn.resources.functions import ModelResource
 from demijohn.resources.hooks import Hooks
 from demijohn.resources.lists import List
 from demijohn.resources.live import Difference, check_live
-from demijohn.resources.model import Model
+from demijohn.resources.model import AnyColumn, Model
 from demijohn.resources.models import Models, engine_of, read_models
 from demijohn.resources.patches import Patch
 from demijohn.resources.reads import Read
@@ -32,7 +32,7 @@ from demijohn.resources.replaces import Replace
 from demijohn.resources.shape import Shape
 from demijohn.resources.shapes import shapes_of
 from demijohn.resources.sqlite_database import FileDatabase, FirstUse, MemoryDatabase
-from demijohn.resources.view import View
+from demijohn.resources.view import View, fields_of
 from demijohn.settings import Settings
 
 __all__ = ["Bindings", "Resources"]
@@ -74,12 +74,17 @@ class _SeveralResources(ModelResource):
 class Bindings:
     """Bind what was handed over to the contracts of one application.
 
-    `shapes` has, by method and path, what operations are on a model; `warnings` what harms nobody.
+    `shapes` has, by method and path, what operations are on a model; `warnings` what harms nobody. `beside` declares
+    the tables that other parts of Demijohn keep beside the models. `secret` are columns that no operation may show,
+    take or search by; `others` are shapes of the contract to come that were made elsewhere.
     """
 
     def __init__(self, resources: Resources, app: Flask, settings: Settings, key: Callable[[], bytes]) -> None:
         self.shapes: dict[tuple[str, str], Shape] = {}
         self.warnings: list[Finding] = []
+        self.beside: list[MetaData] = []
+        self.secret: set[AnyColumn] = set()
+        self.others: list[Shape] = []
         self._resources = resources
         self._app = app
         self._settings = settings
@@ -104,7 +109,7 @@ class Bindings:
     def own_metadatas(self) -> tuple[MetaData, ...]:
         """Return what declares the tables that Demijohn keeps for itself."""
         has_keys = any(one.idempotency_key is not None for one in self.shapes.values())
-        return (*([idempotency.metadata] if has_keys else []), *self._kept)
+        return (*([idempotency.metadata] if has_keys else []), *self._kept, *self.beside)
 
     @cached_property
     def database(self) -> Database:
@@ -147,11 +152,22 @@ class Bindings:
             return bool(self.handle(models, model).hooks.before_create)
 
         dialect = self.database.dialect
-        found = shapes_of(contract, models, dialect, self._settings, report, warn, operations, is_filled)
+        others, self.others = self.others, []
+        found = shapes_of(contract, models, dialect, self._settings, report, warn, operations, is_filled, others)
         shapes = {place: _placed(one, prefix) for place, one in found.items() if isinstance(one, Shape)}
         self.shapes |= {(one.operation.method, prefix + one.operation.path): one for one in shapes.values()}
+        for shape in shapes.values():
+            self._keep_secret(shape, report)
         acts = _Acts(self, models, contract, tuple(shapes.values()))
         return {place: acts.make(shapes[place]) if isinstance(one, Shape) else one for place, one in found.items()}
+
+    def _keep_secret(self, shape: Shape, report: Report) -> None:
+        """Report whatever of an operation shows or stores a secret column, or finds rows by it."""
+        fields = [*fields_of(shape.view), *fields_of(shape.body), *(one.field for one in shape.options.filters)]
+        fields += [*shape.options.q_fields, *(shape.options.sort.fields.values() if shape.options.sort else ())]
+        for field in dict.fromkeys(one for one in fields if one.column in self.secret):
+            said = f"`{field.name}` is {field.source}, the hash of a password, which nobody may see, set or search by"
+            report(shape.operation.place, f"{shape.operation.method} {shape.operation.path}: {said}", "leave it out")
 
     def take_warnings(self) -> tuple[Finding, ...]:
         """Return what was noticed of the last contract."""

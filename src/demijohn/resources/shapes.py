@@ -40,19 +40,21 @@ def shapes_of(
     warn: Report,
     operations: Iterable[Operation] | None = None,
     is_filled: Callable[[Model], bool] = lambda model: False,
+    others: Iterable[Shape] = (),
 ) -> dict[Place, Shape | str | None]:
     """Return, by its place, what each operation is on a model.
 
     `operations` are those that no function serves (default: all); only they are reported on. An operation that is
     nothing on a model gets the reason; one that is something, but not as it stands, gets None, and `report` has what
     is wrong, in contract and model together too. `warn` takes what harms nobody. Both are told each thing once.
-    `is_filled` tells of a model that hooks stand before its creates.
+    `is_filled` tells of a model that hooks stand before its creates. `others` are shapes of the contract that were made
+    elsewhere, to be compared with their models together with these.
     """
     report, warn = _Telling(report), _Telling(warn)
     binder = Binder(contract, models, dialect, report, warn)
     shaper = Shaper(contract, binder, settings, report, warn)
     found = shaper.all(operations)
-    prove(contract, shaper.made, report, warn, is_filled)
+    prove(contract, [*shaper.made, *others], report, warn, is_filled)
     return found
 
 
@@ -89,7 +91,7 @@ class Shaper:
         told = _Telling(self._report)
         binder, included = self._binder.telling(told), self._included(outline)
         making = _Making(outline, binder, self._settings, told, self._warn, included)
-        shape = making.make(self._location(outline))
+        shape = making.make(self.location(outline))
         self.made.append(shape)
         return None if told.count else shape
 
@@ -105,7 +107,7 @@ class Shaper:
                         return Inclusion(frozenset())
         return None
 
-    def _location(self, outline: Outline) -> tuple[str, Mapping[str, AnyColumn | Slot]] | None:
+    def location(self, outline: Outline) -> tuple[str, Mapping[str, AnyColumn | Slot]] | None:
         """Return the address of a row that a create makes: that of the operation that reads one, preferably below
         the same items."""
         if outline.act != "create" or outline.bulk:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from demijohn.resources.model import AnyColumn, Expression, Model, Relation
 if TYPE_CHECKING:
     from demijohn.resources.codecs import Codec
 
-__all__ = ["Embedded", "Field", "View"]
+__all__ = ["Embedded", "Field", "View", "fields_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,3 +66,12 @@ class View:
     def fields(self) -> dict[str, Field]:
         """Return the members that are columns or computed, by property name."""
         return {member.name: member for member in self.members if isinstance(member, Field)}
+
+
+def fields_of(view: View | None) -> Iterator[Field]:
+    """Yield the fields of a view, and of what is embedded in it."""
+    for member in () if view is None else view.members:
+        if isinstance(member, Field):
+            yield member
+        else:
+            yield from fields_of(member.view)

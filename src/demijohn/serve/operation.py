@@ -11,7 +11,7 @@ from flask import Response, current_app
 
 from demijohn.compile.answers import Answer
 from demijohn.compile.bodies import NO_BODY
-from demijohn.compile.guards import ANONYMOUS, Caller, NoCredentials
+from demijohn.compile.guards import ANONYMOUS, CALLER, Caller, NoCredentials
 from demijohn.compile.parameters import REQUIRED, Incoming
 from demijohn.compile.plan import Arguments, Plan
 from demijohn.compile.routes import Match
@@ -45,7 +45,8 @@ def admit(plan: Plan, request: Request) -> Caller:
     if failures is not None:
         failures.check(request.address)
     try:
-        return guard.admit(request)
+        caller = request.environ[CALLER] = guard.admit(request)
+        return caller
     except (Unauthorized, Forbidden) as refusal:
         limit(plan, ANONYMOUS, request)
         if failures is not None and isinstance(refusal, Unauthorized) and not isinstance(refusal, NoCredentials):

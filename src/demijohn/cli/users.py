@@ -1,0 +1,238 @@
+"""`demijohn user`: the accounts of an application, from the command line. The first administrator is made here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from demijohn.auth.accounts import Accounts
+from demijohn.auth.users import User
+from demijohn.cli.target import Options, find, open_application, state_of
+from demijohn.resources.database import Transaction, ViolationError
+from demijohn.resources.model import AnyColumn
+
+__all__ = ["user"]
+
+
+@click.group(short_help="Make, list and change the users of TARGET.")
+def user() -> None:
+    """Make, list and change the users of TARGET, an application that declares accounts.
+
+    NAME is what a user logs in by. No account exists that nobody has made.
+    """
+
+
+_target = click.argument("target")
+_name = click.argument("name")
+
+
+@user.command()
+@_target
+@click.option("--email", help="The e-mail address; the same as --login email=...")
+@click.option(
+    "--login", "logins", multiple=True, metavar="NAME=VALUE", help="What the user logs in by; may be repeated."
+)
+@click.option(
+    "--set", "others", multiple=True, metavar="NAME=VALUE", help="Another column of the user; may be repeated."
+)
+@click.option("--role", "roles", multiple=True, help="A role; may be repeated.")
+@click.option("--password", help="The password; asked for where it is not given, which keeps it out of the history.")
+def create(
+    target: str,
+    email: str | None,
+    logins: tuple[str, ...],
+    others: tuple[str, ...],
+    roles: tuple[str, ...],
+    password: str | None,
+) -> None:
+    """Make a user."""
+    accounts = _accounts(target)
+    model = accounts.model
+    names = {**({"email": email} if email is not None else {}), **_pairs(logins, "--login")}
+    unknown = [name for name in names if name not in model.login]
+    if unknown or not names:
+        wrong = f"a user of {target} does not log in by {unknown[0]!r}" if unknown else "nobody could log in"
+        raise click.ClickException(f"{wrong}; allowed are {', '.join(f'--login {one}=...' for one in model.login)}.")
+    values: dict[AnyColumn, Any] = {model.login[name]: model.normal(name, text) for name, text in names.items()}
+    for name, text in _pairs(others, "--set").items():
+        column = model.model.columns.get(name)
+        if column is None or column in model.guarded:
+            raise click.ClickException(f"--set {name}: {model.model.source} has no such column to set.")
+        values[column] = _converted(column, text)
+    chosen = roles or ((model.default_role,) if model.default_role is not None else ())
+    if chosen:
+        values[_roles_column(accounts)] = _stored_roles(accounts, chosen)
+    values[model.password] = _hashed(accounts, password)
+
+    def work(transaction: Transaction) -> None:
+        transaction.connection.execute(insert(model.model.table).values(values))
+
+    _write(accounts, work)
+    click.echo(f"Made {' '.join(names.values())}" + (f" ({' '.join(chosen)})." if chosen else "."))
+
+
+@user.command("list")
+@_target
+def list_(target: str) -> None:
+    """List the users."""
+    accounts = _accounts(target)
+    model, users = accounts.model, accounts.users
+    table = Table("KEY", *(name.upper() for name in model.login), "ROLES", "DISABLED", box=None, pad_edge=False)
+
+    def work(transaction: Transaction) -> list[Any]:
+        return list(transaction.connection.execute(select(model.key).order_by(model.key)).scalars())
+
+    for key in _write(accounts, work):
+        found = users.by_key(key)
+        if found is not None:
+            names = (name or "" for name in found.names)
+            table.add_row(found.text, *names, " ".join(sorted(found.roles)), "yes" if found.is_disabled else "")
+    Console(highlight=False, markup=False, soft_wrap=True).print(table)
+
+
+@user.command()
+@_target
+@_name
+def disable(target: str, name: str) -> None:
+    """Shut a user out: at once, with all sessions and keys."""
+    _set_disabled(target, name, True)
+    click.echo(f"Disabled {name}.")
+
+
+@user.command()
+@_target
+@_name
+def enable(target: str, name: str) -> None:
+    """Let a user in again."""
+    _set_disabled(target, name, False)
+    click.echo(f"Enabled {name}.")
+
+
+@user.command()
+@_target
+@_name
+@click.argument("roles", nargs=-1)
+def roles(target: str, name: str, roles: tuple[str, ...]) -> None:
+    """Give a user these roles and no others; they hold from the next request on."""
+    accounts = _accounts(target)
+    found = _found(accounts, name)
+    _set(accounts, found, {_roles_column(accounts): _stored_roles(accounts, roles)})
+    click.echo(f"{name}: {' '.join(roles) or 'no roles'}.")
+
+
+@user.command()
+@_target
+@_name
+@click.option("--password", help="The new password; asked for where it is not given.")
+def password(target: str, name: str, password: str | None) -> None:
+    """Give a user another password, and end all sessions and API keys."""
+    accounts = _accounts(target)
+    found = _found(accounts, name)
+    hashed = _hashed(accounts, password)
+
+    def work(transaction: Transaction) -> bool:
+        accounts.sessions.end_others(transaction, found.text)
+        accounts.api_keys.revoke_all(transaction, found.text)
+        return accounts.users.set_password(transaction, found, hashed)
+
+    if not _write(accounts, work):
+        raise click.ClickException(f"The password of {name} was changed by somebody else at the same time.")
+    click.echo(f"{name} has a new password; every session is ended, every API key revoked.")
+
+
+def _accounts(target: str) -> Accounts:
+    """Return the accounts of an application; operations that nothing serves do not matter here."""
+    state = state_of(open_application(find(target), Options(target, unbound="501")))
+    if state.accounts is None:
+        raise click.ClickException(f"{target} has no accounts: it declares them with Demijohn.accounts(User).")
+    assert state.resources is not None
+    state.resources.create_missing()
+    return state.accounts
+
+
+def _found(accounts: Accounts, name: str) -> User:
+    found = accounts.users.by_name(name, accounts.model.login)
+    if found is None:
+        raise click.ClickException(f"There is no user {name!r}.")
+    return found
+
+
+def _set_disabled(target: str, name: str, value: bool) -> None:
+    accounts = _accounts(target)
+    if accounts.model.disabled is None:
+        raise click.ClickException(f"Users of {target} cannot be disabled: declare accounts with disabled=...")
+    _set(accounts, _found(accounts, name), {accounts.model.disabled: value})
+
+
+def _set(accounts: Accounts, found: User, values: Mapping[AnyColumn, Any]) -> None:
+    model = accounts.model
+
+    def work(transaction: Transaction) -> None:
+        statement = update(model.model.table).where(model.key == found.key).values(values)  # type: ignore[arg-type]  # columns are keys, too
+        transaction.connection.execute(statement)
+
+    _write(accounts, work)
+
+
+def _write(accounts: Accounts, work: Any) -> Any:
+    """Run a write; what the database refuses is told in a sentence."""
+    try:
+        return accounts.users.database.write(work)
+    except ViolationError as error:
+        violation = error.violation
+        columns = ", ".join(violation.columns) or violation.constraint or violation.table or "a rule of the table"
+        said = {"unique": "is taken already", "not-null": "must be given (--set NAME=VALUE)"}
+        raise click.ClickException(f"{columns}: {said.get(violation.kind, 'is not allowed')}.") from error
+    except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        raise click.ClickException(f"The database refuses it: {str(cause).strip()}") from error
+
+
+def _hashed(accounts: Accounts, password: str | None) -> str:
+    if password is None:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    try:
+        accounts.passwords.check(password)
+    except ValueError as error:
+        raise click.ClickException(f"The password {error}.") from error
+    return accounts.passwords.hash(password)
+
+
+def _roles_column(accounts: Accounts) -> AnyColumn:
+    if accounts.model.roles is None:
+        raise click.ClickException("Users have no roles: declare accounts with roles=...")
+    return accounts.model.roles
+
+
+def _stored_roles(accounts: Accounts, roles: Iterable[str]) -> Any:
+    names = list(dict.fromkeys(roles))
+    wrong = next((one for one in names if not one.strip() or set(one) & set(" ,\t\n")), None)
+    if wrong is not None:
+        raise click.ClickException(f"{wrong!r} is no role: a role is one word.")
+    return accounts.model.stored_roles(names)
+
+
+def _pairs(texts: Iterable[str], option: str) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    wrong = next((name for name, equals, _ in pairs if not equals), None)
+    if wrong is not None:
+        raise click.ClickException(f"{option} {wrong}: write NAME=VALUE.")
+    return {name: value for name, _, value in pairs}
+
+
+def _converted(column: AnyColumn, text: str) -> Any:
+    """Return the value of a column that is written as a text."""
+    try:
+        kind = column.type.python_type
+    except NotImplementedError:
+        kind = str
+    try:
+        return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+    except (KeyError, TypeError, ValueError):
+        raise click.ClickException(f"--set {column.key}={text}: it is no {kind.__name__}.") from None
