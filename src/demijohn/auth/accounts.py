@@ -32,6 +32,7 @@ from demijohn.resources.conflicts import bad_request
 from demijohn.resources.database import Transaction
 from demijohn.resources.model import Model
 from demijohn.resources.models import Models
+from demijohn.resources.ownership import Ownership
 from demijohn.resources.shape import Shape
 from demijohn.resources.shapes import Shaper
 from demijohn.settings import Settings
@@ -101,7 +102,8 @@ class Accounts:
         models = self._bindings.models
         dialect = self.users.database.dialect
         binder = Binder(contract, models, dialect, report, _nobody)
-        shaper = Shaper(contract, binder, self.settings, _nobody, _nobody)
+        ownership = Ownership(binder, dialect.name, _nobody, _nobody)
+        shaper = Shaper(contract, binder, ownership, self.settings, _nobody, _nobody)
         acts: dict[Place, Act | str | None] = {}
         for operation, name in own:
             comparison = Comparison(f"{OWN}.{name}", operation, binder, self.model, report)

@@ -174,17 +174,18 @@ class Guard:
 
 
 def compile_guard(
-    operation: Operation,
+    requirements: Sequence[Requirement],
     contract: Contract,
     report: Report,
     *,
     mocked: bool,
-    find_verifier: FindVerifier | None = None,
+    needs_user: bool = False,
+    needs_user: bool = False,
 ) -> Guard | None:
     """Return the guard of an operation, None where nobody is kept out.
 
-    A scheme without a hook is checked by what `find_verifier` finds, else reported as a problem; with `mocked` any
-    credential of the right form passes.
+    A scheme without a hook is reported as a problem; with `mocked` any credential of the right form passes.
+    With `needs_user` a caller without credentials does not, whatever the requirements say.
     """
     requirements = operation.security
     if not requirements or all(not requirement.schemes for requirement in requirements):
@@ -195,6 +196,7 @@ def compile_guard(
             _compile_check(contract.schemes[name], scopes, report, mocked, own) for name, scopes in requirement.schemes
         )
         for requirement in requirements
+        if requirement.schemes or not needs_user
     )
     all_checks = [check for checks in alternatives for check in checks]
     schemes = {check.scheme.name: check.scheme for check in all_checks}
