@@ -128,7 +128,6 @@ class _Compiler:
             self.report,
             mocked=isinstance(action, Mock | Unimplemented),
             find_verifier=self.find_verifier,
-            find_verifier=self.find_verifier,
         )
         parameters = compile_parameters(
             operation.parameters,

@@ -174,18 +174,18 @@ class Guard:
 
 
 def compile_guard(
-    requirements: Sequence[Requirement],
+    operation: Operation,
     contract: Contract,
     report: Report,
     *,
     mocked: bool,
     needs_user: bool = False,
-    needs_user: bool = False,
+    find_verifier: FindVerifier | None = None,
 ) -> Guard | None:
     """Return the guard of an operation, None where nobody is kept out.
 
-    A scheme without a hook is reported as a problem; with `mocked` any credential of the right form passes.
-    With `needs_user` a caller without credentials does not, whatever the requirements say.
+    A scheme without a hook is checked by what `find_verifier` finds, else reported as a problem; with `mocked` any
+    credential of the right form passes. With `needs_user` a caller without credentials does not, whatever the requirements say.
     """
     requirements = operation.security
     if not requirements or all(not requirement.schemes for requirement in requirements):
