@@ -127,6 +127,8 @@ class _Compiler:
             self.contract,
             self.report,
             mocked=isinstance(action, Mock | Unimplemented),
+            # What an operation makes has to belong to somebody: only some acts know such a thing.
+            needs_user=getattr(action, "needs_user", False),
             find_verifier=self.find_verifier,
         )
         parameters = compile_parameters(

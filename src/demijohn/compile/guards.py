@@ -185,7 +185,8 @@ def compile_guard(
     """Return the guard of an operation, None where nobody is kept out.
 
     A scheme without a hook is checked by what `find_verifier` finds, else reported as a problem; with `mocked` any
-    credential of the right form passes. With `needs_user` a caller without credentials does not, whatever the requirements say.
+    credential of the right form passes. With `needs_user` a caller without credentials does not, whatever the
+    requirements say.
     """
     requirements = operation.security
     if not requirements or all(not requirement.schemes for requirement in requirements):

@@ -106,7 +106,7 @@ class Shaper:
         told = _Telling(self._report)
         binder, included = self._binder.telling(told), self._included(outline)
         making = _Making(outline, binder, self._settings, told, self._warn, included)
-        shape = making.make(self.location(outline))
+        shape = self._ownership.telling(told).of(making.make(self.location(outline)), outline.schema)
         self.made.append(shape)
         return None if told.count else shape
 
