@@ -218,7 +218,7 @@ def sessions(accounts: Accounts, comparison: Comparison) -> Act:
     def run(arguments: Arguments) -> Answer:
         user = accounts.user_of(arguments.caller)
         current = accounts.session_in(arguments.caller)
-        shown = [_session(one, current) for one in accounts.sessions.list(user)]
+        shown = [_session(one, current) for one in accounts.sessions.of(user)]
         return outcome.many(shown, arguments.media_type)
 
     return Builtin("list sessions", run)
@@ -281,7 +281,7 @@ def list_api_keys(accounts: Accounts, comparison: Comparison) -> Act:
 
     def run(arguments: Arguments) -> Answer:
         user = accounts.user_of(arguments.caller)
-        return outcome.many([_api_key(one) for one in accounts.api_keys.list(user)], arguments.media_type)
+        return outcome.many([_api_key(one) for one in accounts.api_keys.of(user)], arguments.media_type)
 
     return Builtin("list API keys", run)
 
