@@ -46,6 +46,7 @@ import demijohn
 from demijohn import Problem, errors
 from demijohn.cli import main
 from demijohn.cli.target import Options, find, open_application
+from demijohn.secret import VARIABLE
 from demijohn.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
@@ -289,6 +290,8 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Book]:
     for name in os.environ:
         if name.startswith(PREFIX):
             monkeypatch.delenv(name)
+    monkeypatch.setenv(VARIABLE, "")  # so that what a page's .env brings is gone after it
+    monkeypatch.delenv(VARIABLE)
     book = Book(tmp_path)
     monkeypatch.setattr("demijohn.cli.run._serve", book.serve)
     monkeypatch.setattr("demijohn.cli.run._claim", lambda host, port: (host, port))

@@ -183,10 +183,13 @@ def _bind(app: Flask, resources: Resources) -> None:
 
 def _open_accounts(app: Flask, declaration: Declaration) -> None:
     from demijohn.auth.accounts import Accounts
+    from demijohn.auth.tokens import jwks_blueprint
 
     state: State = app.extensions["demijohn"]
     assert state.resources is not None
     state.accounts = Accounts(declaration, state.resources, app, state.settings)
+    if state.accounts.tokens.is_public:
+        app.register_blueprint(jwks_blueprint(state.accounts.tokens))
 
 
 def _serve(app: Flask, addition: _Addition) -> None:

@@ -345,6 +345,7 @@ def test_security_schemes_of_every_kind(bench: Bench) -> None:
     assert (found["key"].parameter, found["key"].location) == ("X-Key", "header")
     assert (found["again"].name, found["again"].parameter) == ("again", "X-Key")
     assert found["bearer"].bearer_format == "JWT"
+    assert (found["connect"].openid_url, found["oauth"].openid_url) == ("https://example.com", None)
     assert found["oauth"].scopes == {"read": "to read", "write": "to write", "x-all": ""}
     assert found["basic"].hooks == {"x-basicInfoFunc": "app.basic"}
     assert found["basic"].extensions == {"x-note": 1}

@@ -273,7 +273,7 @@ def _generate(algorithm: str) -> PrivateKey:
 
 
 def _as_jwk(key: Key) -> dict[str, Any]:
-    makers = {"RS256": RSAAlgorithm, "ES256": ECAlgorithm, "EdDSA": OKPAlgorithm}
+    makers: dict[str, Any] = {"RS256": RSAAlgorithm, "ES256": ECAlgorithm, "EdDSA": OKPAlgorithm}
     public = makers[key.algorithm].to_jwk(key.public, as_dict=True)
     return {**public, "kid": key.kid, "alg": key.algorithm, "use": "sig", "key_ops": ["verify"]}
 

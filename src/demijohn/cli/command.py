@@ -7,6 +7,8 @@ from importlib.metadata import version
 from typing import Any
 
 import click
+from flask.cli import load_dotenv
+from flask.helpers import get_load_dotenv
 
 from demijohn.cli.problems import tell
 from demijohn.errors import StartError
@@ -24,6 +26,7 @@ Examples:
   demijohn db create .                   create the tables of its models
   demijohn import . Person people.csv    write the rows of a file, checked by the contract
   demijohn export . Person people.jsonl  write them to a file
+  demijohn secret --write .env           make the secret that it signs with
   demijohn user create . --email E       make a user, who can log in
 """
 
@@ -34,14 +37,16 @@ _COMMANDS = {
     "db": "demijohn.cli.db:db",
     "export": "demijohn.cli.data:export",
     "import": "demijohn.cli.data:import_",
+    "keys": "demijohn.cli.keys:keys",
     "plan": "demijohn.cli.plan:plan",
     "run": "demijohn.cli.run:run",
+    "secret": "demijohn.cli.secret:secret",
     "user": "demijohn.cli.users:user",
 }
 
 
 class _Group(click.Group):
-    """Tell what keeps an application from starting, instead of a traceback."""
+    """Read `.env`, as Flask does, and tell what keeps an application from starting, instead of a traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -54,6 +59,8 @@ class _Group(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
+        if get_load_dotenv():
+            load_dotenv()
         try:
             return super().invoke(ctx)
         except StartError as error:

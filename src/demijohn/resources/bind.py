@@ -195,7 +195,8 @@ class _Acts:
         bindings = self._bindings
         database, settings = bindings.database, bindings._settings
         if shape.act == "list":
-            return List(shape, database, settings, bindings._key())
+            key = b"" if shape.options.cursor is None else bindings._key()  # in production it may be refused
+            return List(shape, database, settings, key)
         if shape.act == "read":
             return Read(shape, database)
         hooks = bindings.handle(self._models, shape.model).hooks
