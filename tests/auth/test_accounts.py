@@ -8,9 +8,9 @@ import time
 from typing import Any
 
 import pytest
-from accounts_app import PASSWORD, Application, Json
+from accounts_app import PASSWORD, Application
 from members import at_once
-from small_apis import pointers, problem
+from small_apis import Json, pointers, problem
 
 from demijohn.auth.passwords import Passwords
 from demijohn.auth.sessions import Sessions
@@ -75,26 +75,30 @@ def test_a_login_that_fails_looks_the_same_whatever_the_reason_is(
     api.register()
     api.register("dis@example.org")
     api.execute("UPDATE app_user SET is_disabled = true WHERE email = 'dis@example.org'")
-    hashed = []
+    hashed: list[str] = []
     verify = Passwords.verify
-    monkeypatch.setattr(Passwords, "verify", lambda *all: hashed.append(1) or verify(*all))
+
+    def counted(self: Passwords, stored: str | None, password: str) -> bool:
+        hashed.append(password)
+        return verify(self, stored, password)
+
+    monkeypatch.setattr(Passwords, "verify", counted)
     wrong = [
         ("ann@example.org", "not the password"),
         ("bob@example.org", PASSWORD),
         ("dis@example.org", PASSWORD),
         ("dis@example.org", "not the password"),
-        ("a\0\ud800".encode("utf-8", "replace").decode(), PASSWORD),
+        ("a" * 5000, PASSWORD),
     ]
     seen = set()
     for login, password in wrong:
         response = api("POST", "/login", {"login": login, "password": password})
         headers = tuple(one for one in response.headers if one[0] != "X-Request-ID")
-        if "\0" not in login:
-            seen.add((response.status_code, headers, response.data))
+        seen.add((response.status_code, headers, response.data))
     assert len(seen) == 1
     assert next(iter(seen))[0] == 401
     assert "WWW-Authenticate" in dict(next(iter(seen))[1])
-    assert len(hashed) >= 4
+    assert hashed == [password for _, password in wrong]
 
 
 @pytest.mark.parametrize("database", ["sqlite"])

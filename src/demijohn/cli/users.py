@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -60,7 +58,8 @@ def create(
     if unknown or not names:
         wrong = f"a user of {target} does not log in by {unknown[0]!r}" if unknown else "nobody could log in"
         raise click.ClickException(f"{wrong}; allowed are {', '.join(f'--login {one}=...' for one in model.login)}.")
-    values: dict[AnyColumn, Any] = {model.login[name]: model.normal(name, text) for name, text in names.items()}
+    names = {name: model.normal(name, text) for name, text in names.items()}
+    values: dict[AnyColumn, Any] = {model.login[name]: text for name, text in names.items()}
     for name, text in _pairs(others, "--set").items():
         column = model.model.columns.get(name)
         if column is None or column in model.guarded:
@@ -93,11 +92,13 @@ def list_(target: str, style: str) -> None:
     if style == "json":
         click.echo(json.dumps([_data(accounts, one) for one in found], indent=2, ensure_ascii=False))
         return
-    table = Table("KEY", *(name.upper() for name in model.login), "ROLES", "DISABLED", box=None, pad_edge=False)
+    rows = [("KEY", *(name.upper() for name in model.login), "ROLES", "DISABLED")]
     for one in found:
         names = (name or "" for name in one.names)
-        table.add_row(one.text, *names, " ".join(sorted(one.roles)), "yes" if one.is_disabled else "")
-    Console(highlight=False, markup=False, soft_wrap=True).print(table)
+        rows.append((one.text, *names, " ".join(sorted(one.roles)), "yes" if one.is_disabled else ""))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _data(accounts: Accounts, one: User) -> dict[str, Any]:
