@@ -314,7 +314,11 @@ def test_functions_of_the_model_stand_around_registering(url: str, tmp_path: Pat
         def __init__(self) -> None:
             super().__init__(url, tmp_path)
             users = self.app.extensions["demijohn"].resources._resources.handle(User, "User")
-            users.before_create(lambda data: seen.append(dict(data)) or data | {"role": "guest"})
+            users.before_create(fill)
+
+    def fill(data: Json) -> Json:
+        seen.append(dict(data))
+        return data | {"role": "guest"}
 
     api = Hooked()
     assert api.register()["role"] == "guest"
