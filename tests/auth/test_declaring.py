@@ -18,6 +18,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from demijohn import BindingError, Demijohn, Settings
 from demijohn.auth import current_caller, current_user, login_required
+from demijohn.auth.tokens import InvalidToken
 
 Change = Callable[[Json], Any]
 
@@ -339,4 +340,70 @@ def test_a_role_is_refused_even_where_the_contract_takes_anything(url: str, tmp_
     assert made.get_json()["role"] == "member"
     assert made.get_json()["id"] != 7
     assert api.login("a@example.org")
+    api.close()
+
+
+def test_a_new_user_has_an_address_where_the_contract_reads_users(url: str, tmp_path: Path) -> None:
+    one = {"parameters": [path_parameter("id", INTEGER)], "get": read("User")}
+    api = Application(url, tmp_path, changed(lambda contract: contract["paths"].update({"/users/{id}": one})))
+    sent = {"email": "ann@example.org", "password": PASSWORD}
+    assert api("POST", "/register", sent).headers["Location"] == "/users/1"
+    token = api.login()["access_token"]
+    assert api("GET", "/users/1", token=token).get_json()["email"] == "ann@example.org"
+    problem(api("GET", "/users/1"), 401)
+    api.close()
+
+
+def test_users_of_an_identity_provider_are_not_those_of_the_application(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims: Json = {"sub": "1", "scope": ["librarian"]}
+
+    class Issuer:
+        def __init__(self, settings: Settings, openid_url: str | None) -> None:
+            assert openid_url == "https://id.example.org/.well-known/openid-configuration"
+
+        def read(self, token: str) -> Json:
+            if token != "theirs":
+                raise InvalidToken
+            return claims
+
+    monkeypatch.setattr("demijohn.auth.accounts.OutsideIssuer", Issuer)
+
+    def change(contract: Json) -> None:
+        found = "https://id.example.org/.well-known/openid-configuration"
+        schemes = contract["components"]["securitySchemes"]
+        schemes["outside"] = {"type": "openIdConnect", "openIdConnectUrl": found}
+        for path, item in contract["paths"].items():
+            for operation in item.values():
+                if path != "/refresh" and operation.get("security") != []:
+                    operation["security"] = [{"token": []}, {"outside": []}]
+
+    api = Application(url, tmp_path, changed(change))
+    api.register()
+    own = api.login()["access_token"]
+    claims["sid"] = api("GET", "/sessions", token=own).get_json()[0]["id"]
+    assert api("GET", "/books", token="theirs").get_json() == {"user": "1", "scopes": ["librarian"]}
+    problem(api("GET", "/me", token="theirs"), 401)
+    problem(api("GET", "/sessions", token="theirs"), 401)
+    problem(api("POST", "/logout", token="theirs"), 403)
+    problem(api("DELETE", f"/sessions/{claims['sid']}", token="theirs"), 403)
+    problem(api("GET", "/books", token="x"), 401)
+    assert api.status(own) == 200
+    api.close()
+
+
+def test_the_tables_of_accounts_are_made_with_those_of_the_models(url: str, tmp_path: Path) -> None:
+    api = Application(url, tmp_path)
+    metadatas = api.app.extensions["demijohn"].resources.metadatas
+    names = {name for metadata in metadatas for name in metadata.tables}
+    assert {"app_user", "demijohn_session", "demijohn_refresh_token", "demijohn_api_key"} <= names
+    api.close()
+
+
+def test_public_keys_are_served_where_others_can_verify_tokens(url: str, tmp_path: Path) -> None:
+    api = Application(url, tmp_path, token_algorithm="EdDSA")
+    assert len(api("GET", "/.well-known/jwks.json").get_json()["keys"]) == 1
+    api.register()
+    assert api.status(api.login()["access_token"]) == 200
     api.close()
