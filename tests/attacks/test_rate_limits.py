@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -87,7 +88,11 @@ def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     try:
         with served(folder, "--workers", "2", cwd=folder, DEMIJOHN_RATE_LIMIT_STORAGE=storage) as address:
             wait_for(f"{address}/free")
-            yield Api(address, redis)
+            api = Api(address, redis)
+            deadline = time.monotonic() + 30
+            while len({api.ask("/free")[2] for _ in range(10)}) < 2:
+                assert time.monotonic() < deadline, "the second worker does not answer"
+            yield api
     finally:
         if redis is not None:
             redis.remove()

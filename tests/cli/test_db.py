@@ -360,7 +360,7 @@ def test_an_application_without_models_has_that_table_as_well(
         "app = Flask(__name__)\nDemijohn(app).add_contract('openapi.yaml')\n",
         encoding="utf-8",
     )
-    assert done("create", "app.py") == ["Created demijohn_rate_limit."]
+    assert done("create", ".") == ["Created demijohn_rate_limit."]
 
 
 # Beside Flask-Migrate

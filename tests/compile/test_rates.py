@@ -114,7 +114,7 @@ def test_every_wrong_limit_is_told_once_with_its_line(tmp_path: Path) -> None:
         f"openapi.yaml:6: `x-rate-limit`: found '0/minute', with a number that is too small or too large; {allowed}",
         "openapi.yaml:12: `x-rate-limit`: found '5 per minute' and '60 per 60 seconds', two limits of the same time; "
         + allowed,
-        f"openapi.yaml:16: `x-rate-limit`: found 5; {allowed}",
+        f"openapi.yaml:17: `x-rate-limit`: found 5; {allowed}",
     }
 
 
@@ -136,3 +136,10 @@ def test_every_wrong_setting_is_told_and_no_password() -> None:
     assert all(f"DEMIJOHN_{name.upper()}: found " in told for name in settings)
     assert len(caught.value.problems) == len(settings)
     assert "secret" not in told
+
+
+@pytest.mark.parametrize("address", ["redis://user:secret@host:x/0", "redis://:1secret/2@host/0", "secret"])
+def test_an_address_that_cannot_be_read_is_told_without_the_password(address: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        Demijohn(Flask("small"), settings=Settings(rate_limit_storage=address))
+    assert ("secret" in str(caught.value)) == (address == "secret")

@@ -7,16 +7,21 @@ import re
 import sqlite3
 from base64 import b64encode
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask, Response, abort
 from flask.testing import FlaskClient
-from small_apis import problem
+from members import Members
+from small_apis import listed, problem
+from werkzeug.exceptions import BadGateway
+from werkzeug.exceptions import Unauthorized as Unauthenticated
 from werkzeug.test import TestResponse
 
-from demijohn import Settings
+from demijohn import Forbidden, ProblemException, Settings, Unauthorized
 from demijohn.limits import limiter_of
+from demijohn.limits.database import metadata
 
 Build = Callable[..., FlaskClient]
 Module = Callable[..., None]
@@ -250,6 +255,22 @@ def test_right_credentials_and_none_at_all_are_no_failures(build: Build, asked: 
     assert ask(client, headers=basic("anna", "wrong")).status_code == 401
 
 
+@pytest.mark.parametrize(
+    "refusal", [Unauthorized("No."), ProblemException(status=401), Unauthenticated(), Forbidden("No."), BadGateway()]
+)
+def test_a_hook_that_raises_401_has_refused_credentials_and_with_another_status_not(
+    build: Build, module: Module, refusal: Exception
+) -> None:
+    def check(username: str, password: str) -> None:
+        raise refusal
+
+    module("sec", basic=check)
+    client = secured(build)
+    statuses = [ask(client, headers=basic("anna", "anna")).status_code for _ in range(4)]
+    usual = getattr(refusal, "status", None) or getattr(refusal, "code", None)
+    assert statuses == [usual] * 3 + [429 if usual == 401 else usual]
+
+
 def test_no_limit_of_wrong_credentials_is_none(build: Build, asked: list[str]) -> None:
     client = secured(build, "")
     assert {ask(client, headers=basic("anna", "wrong")).status_code for _ in range(10)} == {401}
@@ -258,7 +279,7 @@ def test_no_limit_of_wrong_credentials_is_none(build: Build, asked: list[str]) -
 # Storages
 
 
-def test_counts_in_the_database_are_kept_by_the_application(build: Build, tmp_path: Any) -> None:
+def test_counts_in_the_database_are_kept_by_the_application(build: Build, tmp_path: Path) -> None:
     settings = Settings(rate_limit_storage="database", database_url=f"sqlite:///{tmp_path}/counts.sqlite")
     one = contract({"/a": {"get": operation("read", **{"x-rate-limit": "3/hour"})}})
     first = build(one, settings=settings, read=nothing)
@@ -277,7 +298,7 @@ def test_a_storage_that_is_away_ends_nothing_and_the_limit_holds(
     assert [record.levelno for record in caplog.records if record.name == "demijohn"] == [logging.ERROR]
 
 
-def test_a_missing_table_ends_nothing(build: Build, tmp_path: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_table_ends_nothing(build: Build, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with sqlite3.connect(tmp_path / "old.sqlite") as connection:
         connection.execute("CREATE TABLE other (id INTEGER PRIMARY KEY)")
     connection.close()
@@ -292,3 +313,15 @@ def test_a_missing_table_ends_nothing(build: Build, tmp_path: Any, caplog: pytes
 def test_the_limiter_of_an_application_can_be_had(build: Build) -> None:
     client = build(contract({"/a": {"get": operation("read")}}), read=nothing)
     assert limiter_of(client.application).failures is not None
+
+
+@pytest.mark.parametrize("storage", ["memory", "database"])
+def test_operations_that_are_statements_are_limited_like_others(tmp_path: Path, storage: str) -> None:
+    paths = {"/members": {"get": listed("Member"), "x-rate-limit": "2/hour"}}
+    members = Members(f"sqlite:///{tmp_path}/members.sqlite", tmp_path, paths, rate_limit_storage=storage)
+    metadata.create_all(members.engine)
+    replies = [members("GET", "/members") for _ in range(3)]
+    members.close()
+    assert [one.status_code for one in replies] == [200, 200, 429]
+    assert [left(one) for one in replies] == ['"default";r=1', '"default";r=0', '"default";r=0']
+    assert replies[0].headers.getlist("RateLimit-Policy") == ['"default";q=2;w=3600']
