@@ -89,6 +89,7 @@ def test_json_says_the_same() -> None:
         "operation_id": "nothing.here",
         "does": "mock",
         "who_may": "token (write read) or key",
+        "owners": [],
         "parameters": [],
         "body": ["application/json", "multipart/form-data"],
         "answers": ["201"],

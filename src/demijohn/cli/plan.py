@@ -20,6 +20,7 @@ from demijohn.cli.target import ContractFile, Options, find, open_application, s
 from demijohn.compile import Plan
 from demijohn.compile.plan import Call, Mock, Unimplemented
 from demijohn.resources.explain import Use, explain
+from demijohn.resources.owned import Owned
 from demijohn.settings import Unbound
 
 __all__ = ["plan"]
@@ -102,6 +103,7 @@ def _data(api: Api, access: Mapping[int, _Access]) -> dict[str, Any]:
                 "operation_id": plan.operation.operation_id,
                 "does": plan.action.name,
                 "who_may": plan.guard.summary if plan.guard else None,
+                "owners": _owners(plan),
                 "parameters": [f"{one.location} {one.name}" for one in plan.operation.parameters],
                 "body": [media.range for media in plan.operation.body.contents] if plan.operation.body else [],
                 "answers": list(plan.operation.responses),
@@ -125,6 +127,16 @@ def _access_data(access: _Access) -> dict[str, Any]:
             {"part": use.part, "index": use.index or None, "finding": use.finding or None} for use in access.uses
         ],
     }
+
+
+def _owners(plan: Plan) -> list[dict[str, Any]]:
+    """Return the columns by which rows belong to the caller, and the roles that see and change the rows of all."""
+    if not isinstance(plan.action, Owned):
+        return []
+    return [
+        {"column": f"{one.column.table.name}.{one.column.name}", "except": sorted(one.exempt)}
+        for one in plan.action.owners
+    ]
 
 
 def _callbacks(api: Api) -> list[str]:
@@ -171,6 +183,8 @@ def _row(plan: Plan) -> tuple[str, ...]:
     if plan.answers.validate:
         checks.append("answers")
     who = plan.guard.summary if plan.guard else "anyone"
+    for one in _owners(plan):
+        who += f"; own rows by {one['column']}" + (f", all for {' or '.join(one['except'])}" if one["except"] else "")
     return operation.method, plan.path, plan.action.name, who, ", ".join(checks) or "nothing"
 
 

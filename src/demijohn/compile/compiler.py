@@ -96,7 +96,12 @@ class _Compiler:
         definitions = self.contract.definitions
         action = self.action(operation)
         guard = compile_guard(
-            operation.security, self.contract, self.report, mocked=isinstance(action, Mock | Unimplemented)
+            operation.security,
+            self.contract,
+            self.report,
+            mocked=isinstance(action, Mock | Unimplemented),
+            # What an operation makes has to belong to somebody: only some acts know such a thing.
+            needs_user=getattr(action, "needs_user", False),
         )
         parameters = compile_parameters(
             operation.parameters,

@@ -145,17 +145,24 @@ class Guard:
 
 
 def compile_guard(
-    requirements: Sequence[Requirement], contract: Contract, report: Report, *, mocked: bool
+    requirements: Sequence[Requirement],
+    contract: Contract,
+    report: Report,
+    *,
+    mocked: bool,
+    needs_user: bool = False,
 ) -> Guard | None:
     """Return the guard of an operation, None where nobody is kept out.
 
     A scheme without a hook is reported as a problem; with `mocked` any credential of the right form passes.
+    With `needs_user` a caller without credentials does not, whatever the requirements say.
     """
     if not requirements or all(not requirement.schemes for requirement in requirements):
         return None
     alternatives = tuple(
         tuple(_compile_check(contract.schemes[name], scopes, report, mocked) for name, scopes in requirement.schemes)
         for requirement in requirements
+        if requirement.schemes or not needs_user
     )
     schemes = {check.scheme.name: check.scheme for checks in alternatives for check in checks}
     challenges = dict.fromkeys(_challenge(scheme, contract.title) for scheme in schemes.values())

@@ -26,6 +26,9 @@ from demijohn.resources.lists import List
 from demijohn.resources.live import Difference, check_live
 from demijohn.resources.model import Model
 from demijohn.resources.models import Models, engine_of, read_models
+from demijohn.resources.owned import Owned
+from demijohn.resources.owner import Owner
+from demijohn.resources.ownership import closed_to, locked, opened, owners_of
 from demijohn.resources.patches import Patch
 from demijohn.resources.reads import Read
 from demijohn.resources.replaces import Replace
@@ -171,6 +174,20 @@ class _Acts:
 
     def make(self, shape: Shape) -> Act:
         """Return what answers an operation."""
+        current = self._view(shape.model, _SHOWING, shape.operation.path) if shape.act not in _ASKING else None
+        owners = owners_of(shape, current)
+        if not owners:
+            return self._act(shape, frozenset())
+
+        def act(kept: frozenset[Owner]) -> Act:
+            asked = kept if shape.giving is None else kept | {shape.giving}
+            return self._act(closed_to(shape, kept, asked), kept)
+
+        is_making = shape.act == "create" or shape.created_status is not None
+        return Owned(owners, act, needs_user=is_making and shape.giving is not None)
+
+    def _act(self, shape: Shape, kept: frozenset[Owner]) -> Act:
+        """Return what runs a shape; of the rows in the item that is changed, those of `kept` are the caller's."""
         bindings = self._bindings
         database, settings = bindings.database, bindings._settings
         if shape.act == "list":
@@ -179,6 +196,7 @@ class _Acts:
             return Read(shape, database)
         hooks = bindings.handle(self._models, shape.model).hooks
         current = self._view(shape.model, _SHOWING, shape.operation.path)
+        current = None if current is None else opened(current, kept)
         if shape.act == "create":
             return Create(shape, database, settings, hooks, current=current)
         if shape.act == "replace":
@@ -186,6 +204,7 @@ class _Acts:
         if shape.act == "delete":
             return Delete(shape, database, settings, hooks, current=current)
         whole = self._body(shape.model)
+        whole = locked(whole, shape.owner)
         return Patch(shape, database, settings, hooks, current=current, whole=whole, validators=self._validators)
 
     def _attach(self, model: Model) -> None:
@@ -195,11 +214,12 @@ class _Acts:
             self._bindings.handle(self._models, model).attach(
                 self._bindings._app,
                 self._bindings.database,
-                item,
+                opened(item, frozenset()),
                 settings=self._bindings._settings,
                 body=self._body(model),
                 patch=next((one.body for one in self._of(model) if one.act == "patch"), None),
                 validators=self._validators,
+                owner=next((one.giving for one in self._of(model) if one.giving is not None), None),
             )
 
     def _view(self, model: Model, acts: tuple[str, ...], path: str | None = None) -> View | None:
@@ -217,6 +237,7 @@ class _Acts:
         return (one for one in self._shapes if one.model is model)
 
 
+_ASKING = ("list", "read")
 _SHOWING = ("read",)
 _MAKING = ("create", "replace")
 

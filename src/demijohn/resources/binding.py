@@ -9,15 +9,16 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, TypeAlias
 
-from sqlalchemy import JSON, Boolean, Date, DateTime, Float, Integer, String, Time, Uuid, type_coerce
+from sqlalchemy import JSON, Boolean, Date, DateTime, Float, Integer, String, Table, Time, Uuid, type_coerce
 from sqlalchemy.types import NullType, TypeEngine
 
 from demijohn.contract import Contract, JsonSchema, Place
-from demijohn.resources.codecs import UnfitError
+from demijohn.resources.codecs import Codec, UnfitError
 from demijohn.resources.dialects.dialect import Dialect
 from demijohn.resources.facts import Facts, SchemaReader
 from demijohn.resources.model import AnyColumn, Expression, Model, Relation
 from demijohn.resources.models import Models
+from demijohn.resources.owner import Owner
 from demijohn.resources.places import Places
 from demijohn.resources.view import Embedded, Field, View
 
@@ -80,6 +81,7 @@ class Binder:
     """Bind the schemas of one contract to models.
 
     `bound` gives, for the name of a definition, its model: that of its `x-resource`, else the one with its name.
+    `owners` says of tables whose rows belong to callers how they do; `ownership.py` finds out.
     `report` and `warn` take what is wrong; a part that is wrong is left out of a view, so that all is told at once.
     """
 
@@ -88,6 +90,7 @@ class Binder:
         self.reader = SchemaReader(contract.definitions)
         self.places = Places(contract)
         self.bound: dict[str, Model] = {}
+        self.owners: dict[Table, Owner] = {}
         self._dialect = dialect
         self._report = report
         self._warn = warn
@@ -144,6 +147,10 @@ class Binder:
         wanted = self.reader.extension(schema, "x-column")
         target = _target(model, wanted if isinstance(wanted, str) else name)
         return target.attribute if target is not None else None
+
+    def key(self, column: AnyColumn) -> Codec:
+        """Return how the key of a caller travels to a column. Raises `UnfitError`."""
+        return self._dialect.codec(column.type, {}, frozenset(("integer", "string")), None)
 
     def _model_named_by(self, name: str, schema: JsonSchema) -> Model | None:
         wanted = schema.get("x-resource") if isinstance(schema, dict) else None
@@ -263,6 +270,7 @@ class Binder:
             on_request=not required and laying.include is not None,
             required=required,
             nullable=facts.nullable,
+            owner=self.owners.get(relation.target),
         )
 
     def _unknown(

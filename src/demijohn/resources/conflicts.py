@@ -19,7 +19,7 @@ from demijohn.resources.shape import Shape
 from demijohn.resources.statement import compile_statement
 from demijohn.resources.view import View
 
-__all__ = ["Conflicts", "bad_request", "conflict", "refused"]
+__all__ = ["Conflicts", "bad_request", "conflict", "dangling", "refused"]
 
 _IN_USE: Final = "The item is still referred to by other items."
 
@@ -50,13 +50,13 @@ class Conflicts:
             case "foreign-key":
                 return self._reference(violation, values, place)
             case "unique":
-                return self._taken(self._columns(violation), place)
+                return self._taken(self.columns(violation), place)
             case "not-null":
-                return self._at(self._columns(violation), "must have a value", place)
+                return self._at(self.columns(violation), "must have a value", place)
             case _:
-                return self._at(self._columns(violation), "breaks a rule for what is stored", place)
+                return self._at(self.columns(violation), "breaks a rule for what is stored", place)
 
-    def _columns(self, violation: Violation) -> list[AnyColumn]:
+    def columns(self, violation: Violation) -> list[AnyColumn]:
         """Return the columns that a rule is about, as far as the database or the model tell."""
         by_name = {column.name: column for column in self._table.columns}
         told = [by_name[name] for name in violation.columns if name in by_name]
@@ -120,7 +120,7 @@ class Conflicts:
         return conflict([Fault((*place, name), detail) for name in names]) if names else Conflict(_GENERAL)
 
     def _reference(self, violation: Violation, values: Mapping[str, Any], place: tuple[int, ...]) -> Problem:
-        columns = self._columns(violation) or self._dangling(values)
+        columns = self.columns(violation) or self._dangling(values)
         if self._shape.act == "delete" or not columns:
             return Conflict(_IN_USE if self._shape.act != "create" else _GENERAL)
         if self._parent_columns and self._parent_columns >= set(columns):
@@ -129,7 +129,7 @@ class Conflicts:
         names = [self._names[column] for column in columns if column in self._names]
         if not names:
             return Conflict("The item refers to one that does not exist.")
-        return conflict([Fault((*place, name), f"refers to {_target(name)} that does not exist") for name in names])
+        return conflict([dangling(name, place) for name in names])
 
     def _dangling(self, values: Mapping[str, Any]) -> list[AnyColumn]:
         """Look for the reference that leads nowhere, where the database does not say which one it is."""
@@ -151,6 +151,11 @@ def conflict(faults: Sequence[Fault]) -> Conflict:
     """Return the problem of properties that do not go with what is stored."""
     errors = _errors(faults)
     return Conflict(_summary(errors), errors=errors)
+
+
+def dangling(name: str, place: tuple[int, ...] = ()) -> Fault:
+    """Return the fault of a property that refers to what is not there."""
+    return Fault((*place, name), f"refers to {_target(name)} that does not exist")
 
 
 def bad_request(faults: Sequence[Fault]) -> BadRequest:

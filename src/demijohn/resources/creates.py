@@ -61,9 +61,8 @@ class Create:
         writes, hooks = self._writes, self._hooks
         preferences = writes.preferences(arguments)
         data = writes.settable(writes.body(arguments))
-        path: dict[str, Any] = {}
+        path = writes.criteria.parent_values(arguments.values)
         if writes.shape.parent is not None:
-            path = writes.criteria.parent_values(arguments.values)
             writes.refuse_other_keys(data, path)
         values: dict[str, Any] = {}
         insertion: Insertion | None = None
@@ -78,11 +77,12 @@ class Create:
                 changed = run_before(hooks.before_create, dict(data), arguments.caller, transaction.connection)
                 ready = self._inserts.get(changed)
                 values = ready.values(changed) | path
+            writes.check_references(transaction, data, values)
             stored = self._inserts.run(transaction, ready, values)
             if stored is None:
-                raise writes.criteria.missing_parent()
+                raise writes.missing_parent(transaction, path)
             if hooks.after_create:
-                item = encoded(writes.text_of(transaction, stored.text, stored.key))
+                item = encoded(writes.text_of(transaction, stored.text, stored.key, path))
                 run_after(hooks.after_create, item, arguments.caller, transaction.connection)
             headers = writes.location(arguments.request, arguments.values, stored.row)
             return writes.answer(arguments, preferences, writes.shape.status, stored.text, headers)
@@ -96,9 +96,8 @@ class Create:
         writes, hooks = self._writes, self._hooks
         preferences = writes.preferences(arguments)
         items = [writes.settable(item, (index,)) for index, item in enumerate(writes.bodies(arguments))]
-        path: dict[str, Any] = {}
+        path = writes.criteria.parent_values(arguments.values)
         if writes.shape.parent is not None:
-            path = writes.criteria.parent_values(arguments.values)
             for index, item in enumerate(items):
                 writes.refuse_other_keys(item, path, (index,))
         ready = None if hooks.before_create else self._ready(items)
@@ -113,11 +112,12 @@ class Create:
                 data = run_before(hooks.before_create, dict(item), arguments.caller, transaction.connection)
                 insertion = self._inserts.get(data)
                 values = insertion.values(data, (index,)) | above
+                writes.check_references(transaction, item, values, (index,))
                 row = self._inserts.run(transaction, insertion, values)
                 assert row is not None
                 stored.append(row)
                 if hooks.after_create:
-                    text = writes.text_of(transaction, row.text, row.key)
+                    text = writes.text_of(transaction, row.text, row.key, path)
                     run_after(hooks.after_create, encoded(text), arguments.caller, transaction.connection)
             return answer(stored)
 
@@ -125,7 +125,10 @@ class Create:
             assert ready is not None
             insertions, rows = ready
             above = self._values_above(transaction, path)
-            return answer(self._inserts.run_many(transaction, insertions, [row | above for row in rows]))
+            complete = [row | above for row in rows]
+            for number, (item, one) in enumerate(zip(items, complete, strict=True)):
+                writes.check_references(transaction, item, one, (number,))
+            return answer(self._inserts.run_many(transaction, insertions, complete))
 
         def answer(stored: list[Stored]) -> Answer:
             text = None if writes.shown is None else b"[" + b",".join(row.text or b"" for row in stored) + b"]"
@@ -157,10 +160,10 @@ class Create:
         return insertions, rows
 
     def _values_above(self, transaction: Transaction, path: dict[str, Any]) -> dict[str, Any]:
-        """Return what the rows refer to the item above by; lock that item against removal."""
+        """Return what the rows refer to the item above by, and who is calling; lock that item against removal."""
         if self._above is None:
-            return {}
+            return path
         rows = transaction.run(self._above, path)
         if not rows:
-            raise self._writes.criteria.missing_parent()
-        return dict(zip(self._binds_above, rows[0], strict=True))
+            raise self._writes.missing_parent(transaction, path)
+        return {**path, **dict(zip(self._binds_above, rows[0], strict=True))}

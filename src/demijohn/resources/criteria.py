@@ -27,13 +27,15 @@ class Criteria:
 
     `condition` holds for the rows of the item, or of the list, that the path names: its parameters are `key_0`,
     `key_1` and so on for the keys of the item, `parent_0_0` for the first key of the item above, `parent_1_0` for the
-    one above that. `above` is the condition without the item's own keys: for a list, or for a row yet to be made.
+    one above that. Where rows belong to callers it holds for those of the caller, whose key is `caller_0` and so on:
+    `callers` gives these from `Arguments.values`, as `values` and `parent_values` do.
 
     `parent` selects the columns of the item above that rows below it refer to, in the order of `shape.parent.on`, and
-    gives no row where there is no such item; None where the path has nothing above. Its values are `parent_values`.
+    gives no row where there is no such item, or the caller may put nothing below it; None where the path has nothing
+    above. Its values are `parent_values`.
     """
 
-    __slots__ = ("_model", "_parent_model", "above", "condition", "parent", "parent_values", "values")
+    __slots__ = ("_model", "_parent_model", "callers", "condition", "parent", "parent_values", "values")
 
     values: Callable[[Sequence[Any]], dict[str, Any]]
     """Return the values of `condition`, ready for the driver, from `Arguments.values`.
@@ -42,24 +44,29 @@ class Criteria:
     """
 
     parent_values: Callable[[Sequence[Any]], dict[str, Any]]
-    """Return the values of `above` and of `parent`; raises `NotFound` as `values` does."""
+    """Return the values of `parent`; raises `NotFound` as `values` does."""
+
+    callers: Callable[[Sequence[Any]], dict[str, Any]]
+    """Return the key of the caller, by the names of the owners that ask for it."""
 
     def __init__(self, shape: Shape) -> None:
         self._model = shape.model
         self._parent_model = shape.parent.model if shape.parent is not None else None
-        bindings = tuple(_parent_bindings(shape.parent))
+        callers = tuple((owner.name, shape.caller, owner.key_of) for owner in shape.callers)
+        bindings = (*_parent_bindings(shape.parent), *callers)
+        self.callers = _reader(callers, self.missing)
         self.parent_values = _reader(bindings, self.missing_parent)
         self.values = _reader((*_bindings(shape.keys, _key_name), *bindings), self.missing)
-        above = list(_above_conditions(shape.model, shape.parent))
-        own = [key.column == _bind(name, key) for name, key in _named(shape.keys, _key_name)]
-        self.above: ColumnElement[bool] = _joined(above)
-        self.condition: ColumnElement[bool] = _joined([*own, *above])
+        keys = [key.column == _bind(name, key) for name, key in _named(shape.keys, _key_name)]
+        own = [] if shape.owner is None else [shape.owner.owns(shape.model.table)]
+        above = _above_conditions(shape.model, shape.parent)
+        self.condition: ColumnElement[bool] = _joined([*keys, *own, *above])
         self.parent: Select[Any] | None = None
         if shape.parent is not None:
             parent = shape.parent
             item = parent.model.table.alias("parent_0")
             columns = [item.c[column.key] for _, column in parent.on]
-            self.parent = select(*columns).where(*_item_conditions(parent, item, 0))
+            self.parent = select(*columns).where(*_item_conditions(parent, item, 0), *_giving_conditions(shape, item))
 
     def missing(self) -> NotFound:
         """Return the problem of an item that is not there."""
@@ -118,7 +125,7 @@ def _is_below(table: FromClause, parent: Parent, level: int) -> Expression:
     second table is needed: `address.person_id = :parent_0_0`.
     """
     keys = {key.column: (index, key) for index, key in enumerate(parent.keys)}
-    plain = parent.parent is None and parent.model.criterion is None
+    plain = parent.parent is None and parent.model.criterion is None and parent.owner is None
     if plain and len(keys) == len(parent.on) and all(column in keys for _, column in parent.on):
         pairs = [(table.c[column.key], *keys[referred]) for column, referred in parent.on]
         return and_(*(column == _bind(_parent_name(level, index), key) for column, index, key in pairs))
@@ -141,6 +148,16 @@ def _item_conditions(parent: Parent, table: FromClause, level: int) -> Iterator[
         yield _is_below(table, parent.parent, level + 1)
     if parent.model.criterion is not None:
         yield adapted(parent.model.criterion, parent.model, table)
+    if parent.owner is not None:
+        yield parent.owner.owns(table)
+
+
+def _giving_conditions(shape: Shape, item: FromClause) -> Iterator[Expression]:
+    """Yield that the item above a new row is the caller, where the row belongs to it: `/users/{user_id}/posts`."""
+    if shape.owner is not None and shape.parent is not None and shape.act in ("create", "replace"):
+        for column, referred in shape.parent.on:
+            if column is shape.owner.column:
+                yield shape.owner.is_caller(item.c[referred.key])
 
 
 def _parent_bindings(parent: Parent | None, level: int = 0) -> Iterator[_Binding]:

@@ -51,7 +51,7 @@ class Delete:
             if preconditions is not None or hooks.before_delete or hooks.after_delete:
                 text = writes.as_read.lock(transaction, path)
                 if text is None:
-                    raise writes.criteria.missing()
+                    raise writes.missing(transaction, path)
                 if preconditions is not None:
                     preconditions.check(text)
                 if hooks.before_delete:
@@ -61,7 +61,7 @@ class Delete:
                 shown = writes.shown.lock(transaction, path)
             rows = transaction.run(self._statement, path)
             if not rows and (self._returns or transaction.count == 0):
-                raise writes.criteria.missing()
+                raise writes.missing(transaction, path)
             if self._returns:
                 shown = as_bytes(rows[0][0])
             if hooks.after_delete and text is not None:

@@ -49,15 +49,17 @@ class _Explanation:
     def __init__(self, shape: Shape, database: DatabaseName) -> None:
         self._shape = shape
         self._database: DatabaseName = database
-        self._fixed = frozenset(column for column, _ in shape.parent.on) if shape.parent is not None else frozenset()
+        self._above_it = frozenset(column for column, _ in shape.parent.on) if shape.parent is not None else frozenset()
+        self._fixed = self._above_it | ({shape.owner.column} if shape.owner is not None else set())
 
     def uses(self) -> Iterator[Use]:
         """Yield the uses of an operation: where it lies, its keys, its filters and sorts, what is embedded in it."""
         yield from self._above()
+        yield from self._owned()
         table = self._shape.model.table
         if self._shape.keys:
             columns = [key.column for key in self._shape.keys]
-            yield self._found(f"key {_names(columns)}", table, [*columns, *self._fixed])
+            yield self._found(f"key {_names(columns)}", table, [*columns, *self._above_it])
         options = self._shape.options
         for one in options.filters:
             yield self._filter(one)
@@ -83,6 +85,12 @@ class _Explanation:
                 columns += [column for column, _ in parent.parent.on]
             yield self._found(f"key {_names(columns)} of {parent.model.name}", parent.model.table, columns)
             parent = parent.parent
+
+    def _owned(self) -> Iterator[Use]:
+        """Yield how the rows of a caller are found; one row is found by its key, and then looked at."""
+        owner = self._shape.owner
+        if owner is not None and self._shape.act == "list" and owner.column not in self._above_it:
+            yield self._found(f"owner {owner.column.name}", self._shape.model.table, [owner.column, *self._above_it])
 
     def _filter(self, one: Filter) -> Use:
         part = f"filter {one.name}"
@@ -115,8 +123,9 @@ class _Explanation:
         path = _best(self._paths(self._shape.model.table), self._fixed) if self._fixed else None
         if path is None:
             return Use(part, "", finding)
-        assert self._shape.parent is not None
-        return Use(part, f"{path.name}, then every row below the {self._shape.parent.model.name}")
+        parent = self._shape.parent
+        rest = "of the caller" if parent is None else f"below the {parent.model.name}"
+        return Use(part, f"{path.name}, then every row {rest}")
 
     def _embedded(self, view: View) -> Iterator[Use]:
         for member in view.members:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar, get_args
 from urllib.parse import quote
@@ -31,6 +31,7 @@ from demijohn.resources.dialects.dialect import Dialect
 from demijohn.resources.hooks import Hooks
 from demijohn.resources.lists import List
 from demijohn.resources.model import AnyColumn
+from demijohn.resources.owner import Owner
 from demijohn.resources.patches import Patch
 from demijohn.resources.reads import Read
 from demijohn.resources.replaces import Replace
@@ -84,14 +85,15 @@ class ModelResource:
         body: View | None = None,
         patch: View | None = None,
         validators: Validators | None = None,
+        owner: Owner | None = None,
     ) -> None:
         """Say where the items of an application are and how they look; the first one to say so counts.
 
         `item` is how an item is shown, `body` what a create or replace takes, `patch` what a patch does. None: what can
-        be written of the item. Demijohn calls this while it adds a contract.
+        be written of the item. `owner` says whom new rows belong to. Demijohn calls this while it adds a contract.
         """
         if app not in self._bound:
-            self._bound[app] = _Functions(self.hooks, database, item, body or item, patch, validators, settings)
+            self._bound[app] = _Functions(self.hooks, database, item, body or item, patch, validators, settings, owner)
 
     # Hooks
 
@@ -154,7 +156,10 @@ class ModelResource:
     def create(
         self, data: Mapping[str, Any], *, caller: Caller = ANONYMOUS, connection: Connection | None = None
     ) -> Item:
-        """Make an item and return it. Raises `BadRequest` for data that the contract does not allow, and `Conflict`."""
+        """Make an item and return it. Where items have an owner it is the caller, unless the data say otherwise.
+
+        Raises `BadRequest` for data that the contract does not allow, and `Conflict`.
+        """
         return self._functions().create(data, caller, connection)
 
     def replace(
@@ -198,6 +203,7 @@ class _Functions:
         patch: View | None,
         validators: Validators | None,
         settings: Settings,
+        owner: Owner | None = None,
     ) -> None:
         self._database = _Joining(database)
         self._model = item.model
@@ -208,8 +214,12 @@ class _Functions:
         self._columns = {name: field for name, field in item.fields.items() if field.column is not None}
         key = tuple(self._field(column) for column in self._model.key)
         common = (self._database, settings, hooks)
-        self._create = Create(self._shape("create", body, 201), *common, current=item)
-        self._replace = Replace(self._shape("replace", body, 200, key), *common, current=item)
+        create = self._shape("create", body, 201)
+        self._create = Create(create, *common, current=item)
+        self._create_own: Create | None = None
+        if owner is not None:
+            self._create_own = Create(replace(create, giving=owner, callers=(owner,)), *common, current=item)
+        self._replace = Replace(replace(self._shape("replace", body, 200, key), giving=owner), *common, current=item)
         self._patch = Patch(self._shape("patch", patch or body, 200, key), *common, current=item, validators=validators)
         self._delete = Delete(self._shape("delete", None, 204, key), *common, current=item)
         self._reads = lru_cache(maxsize=_MOST_KEPT)(self._make_read)
@@ -241,6 +251,8 @@ class _Functions:
 
     def create(self, data: Mapping[str, Any], caller: Caller, connection: Connection | None) -> Item:
         self._check(data)
+        if self._create_own is not None and caller.user is not None:
+            return _item(self._run(self._create_own.run, [caller.user], dict(data), caller, connection))
         return _item(self._run(self._create.run, [], dict(data), caller, connection))
 
     def replace(self, key: Any, data: Mapping[str, Any], caller: Caller, connection: Connection | None) -> Item:

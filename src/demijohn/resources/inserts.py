@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Enum, String, bindparam, cast, literal
 
+from demijohn.errors import Forbidden
 from demijohn.resources.columns import Make, Source, bind_of, default_of, fixed_values
 from demijohn.resources.database import Transaction
 from demijohn.resources.model import AnyColumn, Expression
@@ -33,12 +34,16 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Insertion:
-    """Be what is known of rows with one set of properties: `of_rows` gives the statement for a number of rows."""
+    """Be what is known of rows with one set of properties: `of_rows` gives the statement for a number of rows.
+
+    `owner` is the parameter that holds the key of the caller, where the row gets it.
+    """
 
     pairs: tuple[Decode, ...]
     makes: tuple[tuple[str, Make], ...]
     statement: Statement
     of_rows: Callable[[int], Statement]
+    owner: str | None = None
 
     def values(self, data: Mapping[str, Any], place: tuple[int, ...] = ()) -> dict[str, Any]:
         """Return the values of a row, ready for the driver.
@@ -84,8 +89,9 @@ class Inserts:
 
     def run(self, transaction: Transaction, insertion: Insertion, values: Mapping[str, Any]) -> Stored | None:
         """Store a row; None where the item above is not there."""
+        self._check_caller(insertion, values)
         rows = transaction.run(insertion.statement, values)
-        return self._stored(transaction, rows[0]) if rows else None
+        return self._stored(transaction, rows[0], values) if rows else None
 
     def run_many(
         self, transaction: Transaction, insertions: Sequence[Insertion], values: Sequence[dict[str, Any]]
@@ -95,6 +101,7 @@ class Inserts:
         start = 0
         while start < len(values):
             insertion = insertions[start]
+            self._check_caller(insertion, values[start])
             end = next((i for i in range(start, len(values)) if insertions[i] is not insertion), len(values))
             size = next(size for size in _BATCHES if size <= end - start)
             if size == 1:
@@ -102,17 +109,22 @@ class Inserts:
             else:
                 batch = {f"{bind}_{i}": v for i in range(size) for bind, v in values[start + i].items()}
                 rows = transaction.run(insertion.of_rows(size), batch)
-            stored += [self._stored(transaction, row) for row in rows]
+            stored += [self._stored(transaction, row, values[start]) for row in rows]
             start += size
         return stored
 
-    def _stored(self, transaction: Transaction, row: Sequence[Any]) -> Stored:
+    def _check_caller(self, insertion: Insertion, values: Mapping[str, Any]) -> None:
+        """Raise `Forbidden` for a row that would belong to nobody."""
+        if insertion.owner is not None and values[insertion.owner] is None:
+            raise Forbidden(f"The credentials name nobody that a {self._writes.shape.model.name} could belong to.")
+
+    def _stored(self, transaction: Transaction, row: Sequence[Any], values: Mapping[str, Any]) -> Stored:
         shown = self._writes.shown
         key = [row[index] for index in self._key]
         if shown is None:
             text = None
         else:
-            text = as_bytes(row[0]) if shown.is_returned else shown.read_new(transaction, key)
+            text = as_bytes(row[0]) if shown.is_returned else shown.read_new(transaction, key, values)
         return Stored(text, [row[index] for index in self._located], key)
 
     def _make(self, names: frozenset[str]) -> Insertion:
@@ -128,6 +140,11 @@ class Inserts:
         for column, value in fixed_values(writes.shape.model).items():
             sources[column] = Source(literal(value, column.type))
         looked_up = self._looked_up()
+        owner = writes.shape.giving
+        if owner is not None and (owner.column in sources or owner.column in looked_up):
+            owner = None  # the path says it, or a function of the application
+        if owner is not None:
+            sources[owner.column] = Source(owner.parameter)
         for column in writes.shape.model.table.columns:
             if column not in sources and column not in looked_up:
                 source = default_of(column, writes.dialect.sql) or writes.stamp(column, is_new=True)
@@ -142,7 +159,8 @@ class Inserts:
                 prepared[size] = writes.compile(self._several(expressions, size))
             return prepared[size]
 
-        return Insertion(tuple(pairs), makes, writes.compile(self._one(expressions)), of_rows)
+        caller = None if owner is None else owner.name
+        return Insertion(tuple(pairs), makes, writes.compile(self._one(expressions)), of_rows, caller)
 
     def _looked_up(self) -> tuple[AnyColumn, ...]:
         parent = self._writes.shape.parent

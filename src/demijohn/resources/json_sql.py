@@ -11,6 +11,7 @@ from sqlalchemy.sql.util import ClauseAdapter
 from demijohn.resources.aliases import adapted, has_subquery
 from demijohn.resources.dialects.dialect import Dialect, Member
 from demijohn.resources.model import AnyColumn, Expression, Model, Relation
+from demijohn.resources.owner import Owner
 from demijohn.resources.view import Embedded, Field, View
 
 __all__ = ["can_be_null", "is_flat", "representation"]
@@ -94,7 +95,7 @@ def _embedded(member: Embedded, dialect: Dialect, include: frozenset[str], table
     # A table that is there already gets another name; so does one that meets itself.
     taken = any(table is relation.target for table in tables)
     target: FromClause = relation.target.alias() if taken else relation.target
-    rows = _related(relation, model, tables, target)
+    rows = _related(relation, model, tables, target, member.owner)
     item = _object(member.view, dialect, None, include, (*tables, target))
     if relation.many:
         return Member(member.name, dialect.array(item, rows))
@@ -104,7 +105,7 @@ def _embedded(member: Embedded, dialect: Dialect, include: frozenset[str], table
     return Member(member.name, value, None if member.required else rows.exists())
 
 
-def _related(relation: Relation, model: Model, tables: _Tables, target: FromClause) -> Select[Any]:
+def _related(relation: Relation, model: Model, tables: _Tables, target: FromClause, owner: Owner | None) -> Select[Any]:
     """Return the select, without columns, of the rows that are related to the row of the last of `tables`."""
     here = tables[-1]
     between = relation.secondary
@@ -120,6 +121,8 @@ def _related(relation: Relation, model: Model, tables: _Tables, target: FromClau
         order = [ClauseAdapter(other_name).traverse(one) for one in order]
     if model.criterion is not None:
         rows = rows.where(adapted(model.criterion, model, target))
+    if owner is not None:
+        rows = rows.where(owner.owns(target))
     if relation.many:
         rows = rows.order_by(*(order or (_column(target, column) for column in model.key)))
     return rows.correlate(*tables)

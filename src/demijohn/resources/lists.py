@@ -89,7 +89,8 @@ class List:
         self._paging = next(iter(placing), None)
         self._placing = placing
         self._links = Links(shape.operation, placing.values())
-        self._remembered: dict[tuple[str, str, str, str], _Asked] = {}
+        self._has_callers = bool(shape.callers)
+        self._remembered: dict[tuple[Any, ...], _Asked] = {}
 
     def run(self, arguments: Arguments) -> Answer:
         """Answer one request."""
@@ -121,13 +122,17 @@ class List:
         """Return what a request asks for; clients ask for the same page again and again."""
         request = arguments.request
         sent = (request.base, request.path, request.query, arguments.prefer)
-        asked = self._remembered.get(sent)
+        # What one caller has asked for is nobody else's: `bound` holds who it was.
+        known: tuple[Any, ...] = sent
+        if self._has_callers:
+            known = (*sent, *self._criteria.callers(arguments.values).values())
+        asked = self._remembered.get(known)
         if asked is None:
             asked = self._ask(arguments)
             if sum(map(len, sent)) <= _LONGEST_REMEMBERED:
                 if len(self._remembered) >= _MOST_REMEMBERED:
                     self._remembered.clear()
-                self._remembered[sent] = asked
+                self._remembered[known] = asked
         return asked
 
     def _ask(self, arguments: Arguments) -> _Asked:

@@ -83,7 +83,7 @@ class Patch:
             if preconditions is not None or hooks.before_patch:
                 text = writes.as_read.lock(transaction, path)
                 if text is None:
-                    raise writes.criteria.missing()
+                    raise writes.missing(transaction, path)
                 if preconditions is not None:
                     preconditions.check(text)
             data = find(transaction) if known is None else known
@@ -92,9 +92,10 @@ class Patch:
             change = updates.get(data)
             if known is None or hooks.before_patch:
                 values = change.values(data) | path
+            writes.check_references(transaction, data, values)
             found, text = updates.run(transaction, change, values)
             if not found:
-                raise writes.criteria.missing()
+                raise writes.missing(transaction, path)
             if hooks.after_patch:
                 seen = text or writes.as_read.read(transaction, path)
                 if seen is not None:
@@ -211,7 +212,7 @@ class Patch:
     def _read(self, transaction: Transaction, path: Mapping[str, Any]) -> bytes:
         text = self._document.lock(transaction, path)
         if text is None:
-            raise self._writes.criteria.missing()
+            raise self._writes.missing(transaction, path)
         return text
 
 

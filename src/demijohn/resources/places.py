@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from demijohn.contract import Contract, JsonSchema, Place
 from demijohn.contract.pointers import escape
 
@@ -21,6 +24,21 @@ class Places:
     def property(self, schema: JsonSchema, place: Place, name: str) -> Place:
         """Return the place of a property of `schema`, which stands at `place`; `place` itself where it is not told."""
         return self._find(schema, place, name, frozenset()) or place
+
+    def top(self) -> Place:
+        """Return the beginning of the contract."""
+        return Place(self._main.name)
+
+    def components(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the schemas of the contract's components by name: in normal form those that are referred to."""
+        value = self._main.value
+        for token in self._components.split("/")[1:]:
+            value = value.get(token) if isinstance(value, dict) else None
+        written = value if isinstance(value, dict) else {}
+        for name in dict.fromkeys([*self._definitions, *written]):
+            schema = self._definitions.get(name, written.get(name))
+            if isinstance(schema, dict):
+                yield name, schema
 
     def definition(self, name: str) -> Place | None:
         """Return the place of a definition, None where it is not a component of the contract's own file."""

@@ -124,6 +124,9 @@ class _Proof:
             fields[field.column] = field
             self._prove_size(field, field.column, at)
             self._prove_choice(field, field.column, at)
+            if field.required and shape.owner is not None and field.column is shape.owner.column:
+                said = f"`{field.name}` is required, and a body cannot say it: the owner is who is calling"
+                self._report(at, said, "make it `readOnly: true`, or optional")
             if field.nullable and not field.column.nullable:
                 said = f"`{field.name}` may be null, and {field.source} may not"
                 self._report(at, said, "make the two agree")
@@ -135,6 +138,7 @@ class _Proof:
             self._prove_complete(shape, fields, place)
         elif shape.act == "replace":
             given = {column for column, _ in shape.parent.on} if shape.parent is not None else set()
+            given |= _given_by_caller(shape)
             for column, field in fields.items():
                 if column not in given and not (field.required or column.nullable or _has_default(column)):
                     said = f"`{field.name}` is optional, and {field.source} must be there and has no default"
@@ -147,6 +151,7 @@ class _Proof:
             return
         filled = {key.column for key in shape.keys}
         filled |= {column for column, _ in shape.parent.on} if shape.parent is not None else set()
+        filled |= _given_by_caller(shape)
         if model.criterion is not None:
             filled |= {column for column in model.table.columns if _mentions(model.criterion, column)}
         for column in model.table.columns:
@@ -304,7 +309,11 @@ class _Proof:
         if relation.secondary is not None or not any(target.issuperset(one) for one in member.view.model.unique):
             said = f"`{member.name}` holds one row, and the relation may lead to several of {relation.target.name}"
             self._report(place, said, "make the columns that it leads to unique")
-        if member.required and not member.nullable and not _is_always_there(member):
+        if member.required and not member.nullable and member.owner is not None:
+            what = f"a {relation.target.name} of somebody else is not shown"
+            said = f"`{member.name}` is required and never null, and {what}"
+            self._report(place, said, "let it be null, make it optional, or show the rows of all: `x-owner: false`")
+        elif member.required and not member.nullable and not _is_always_there(member):
             said = f"`{member.name}` is required and never null, and there may be no such {relation.target.name}"
             self._report(place, said, "let it be null, or make it optional")
 
@@ -344,6 +353,10 @@ def _source(model: Model, column: AnyColumn) -> str:
     """Return how messages call a column, one that the mapped class leaves out among them."""
     known = any(one is column for one in model.columns.values())
     return f"{model.source}.{model.attribute(column) if known else column.name}"
+
+
+def _given_by_caller(shape: Shape) -> set[AnyColumn]:
+    return set() if shape.giving is None else {shape.giving.column}
 
 
 def _has_default(column: AnyColumn) -> bool:

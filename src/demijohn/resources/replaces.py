@@ -8,6 +8,7 @@ from demijohn.compile.answers import Answer
 from demijohn.compile.plan import Arguments
 from demijohn.resources.columns import bind_of, fallback_of
 from demijohn.resources.database import Database, Transaction, ViolationError
+from demijohn.resources.dialects.dialect import Violation
 from demijohn.resources.hooks import Hooks, run_after, run_before
 from demijohn.resources.inserts import Inserts
 from demijohn.resources.shape import Shape
@@ -60,24 +61,25 @@ class Replace:
             if preconditions is not None or hooks.before_replace:
                 text = writes.as_read.lock(transaction, path)
                 if text is None and inserts is None:
-                    raise writes.criteria.missing()
+                    raise writes.missing(transaction, path)
                 if preconditions is not None:
                     preconditions.check(text)
                 if hooks.before_replace:
                     ready = run_before(hooks.before_replace, dict(data), arguments.caller, transaction.connection)
                     values = self._updates.get(ready).values(ready) | path
+            writes.check_references(transaction, data, values)
             change = self._updates.get(ready)
             found, text = self._updates.run(transaction, change, values)
             status, headers = writes.shape.status, []
             if not found:
                 if inserts is None or writes.shape.created_status is None:
-                    raise writes.criteria.missing()
+                    raise writes.missing(transaction, path)
                 is_inserting = True
                 insertion = inserts.get(ready)
                 values = insertion.values(ready) | path | {bind: path[key] for key, bind in self._binds}
                 stored = inserts.run(transaction, insertion, values)
                 if stored is None:
-                    raise writes.criteria.missing_parent()
+                    raise writes.missing_parent(transaction, path)
                 text, status = stored.text, writes.shape.created_status
                 # It is where the client has put it.
                 headers = [("Location", arguments.request.base + arguments.request.path)]
@@ -96,7 +98,13 @@ class Replace:
                 # Somebody else has made it since it was looked for: now it can be replaced.
                 return once(writes, arguments, work)
         except ViolationError as error:
+            if is_inserting and writes.shape.owner is not None and self._is_there(error.violation):
+                raise writes.taken() from error
             raise writes.conflicts.problem(error.violation, values) from error
+
+    def _is_there(self, violation: Violation) -> bool:
+        """Tell whether there is a row under the key in the path, which the caller could not replace."""
+        return violation.kind == "unique" and self._writes.fixed.issuperset(self._writes.conflicts.columns(violation))
 
     def statements(self) -> list[tuple[str, str]]:
         """Return the statements, under what they are for, as they are where every property is sent."""

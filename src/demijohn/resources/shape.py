@@ -8,9 +8,22 @@ from typing import Literal, TypeAlias
 
 from demijohn.contract import Operation
 from demijohn.resources.model import AnyColumn, Model
+from demijohn.resources.owner import Owner
 from demijohn.resources.view import Field, View
 
-__all__ = ["Act", "Envelope", "Filter", "Key", "ListOptions", "Operator", "Parent", "Shape", "Slot", "Sort"]
+__all__ = [
+    "Act",
+    "Envelope",
+    "Filter",
+    "Key",
+    "ListOptions",
+    "Operator",
+    "Parent",
+    "Reference",
+    "Shape",
+    "Slot",
+    "Sort",
+]
 
 Act: TypeAlias = Literal["list", "read", "create", "replace", "patch", "delete"]
 Operator: TypeAlias = Literal[
@@ -35,12 +48,22 @@ class Parent:
     """Be the item that an operation's path lies below: `/people/{person_id}` of `/people/{person_id}/addresses`.
 
     `on` pairs a column of the model below with the column of this one that it equals. `parent` is the next item up.
+    With an `owner` it has to be the caller's.
     """
 
     model: Model
     keys: tuple[Key, ...]
     on: tuple[tuple[AnyColumn, AnyColumn], ...]
     parent: Parent | None = None
+    owner: Owner | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """Say that columns of the body refer to a row that has to be the caller's; `on` pairs them with the row's own."""
+
+    on: tuple[tuple[AnyColumn, AnyColumn], ...]
+    owner: Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +130,12 @@ class Shape:
     `item` says how to make the address of a created row: the path template of its read operation and, for each name
     in it, the column, or the path parameter of this operation, that it is made from.
     `order` is how a list is sorted without a wish: the primary key, unless the model or contract says otherwise.
+
+    With an `owner` the rows are those of the caller only. `giving` says which column of a new row gets the caller's
+    key, where nothing else is said. `public` are owners whose rows the caller may see all the same, by another
+    operation: what is refused then is no secret. `references` are what a body may only name of the caller's own.
+    `callers` are all owners that a statement of the operation may ask
+    for the key of the caller; `Caller.user` is the value behind those of the parameters (`caller`).
     """
 
     operation: Operation
@@ -125,3 +154,13 @@ class Shape:
     options: ListOptions = field(default_factory=ListOptions)
     if_match: Slot | None = None
     idempotency_key: Slot | None = None
+    owner: Owner | None = None
+    giving: Owner | None = None
+    public: frozenset[Owner] = frozenset()
+    callers: tuple[Owner, ...] = ()
+    references: tuple[Reference, ...] = ()
+
+    @property
+    def caller(self) -> Slot:
+        """Return the place of the caller's key in `Arguments.values`, where there are `callers`."""
+        return len(self.operation.parameters)

@@ -13,6 +13,7 @@ from demijohn.resources.listing import compile_envelope, compile_options, inclus
 from demijohn.resources.model import AnyColumn, Model
 from demijohn.resources.models import Models
 from demijohn.resources.outlines import Outline, Outlines, is_json_type
+from demijohn.resources.ownership import Ownership
 from demijohn.resources.paths import Above, Named
 from demijohn.resources.proof import prove
 from demijohn.resources.shape import Act, Envelope, Key, ListOptions, Parent, Shape, Slot
@@ -50,7 +51,8 @@ def shapes_of(
     """
     report, warn = _Telling(report), _Telling(warn)
     binder = Binder(contract, models, dialect, report, warn)
-    shaper = Shaper(contract, binder, settings, report, warn)
+    ownership = Ownership(binder, dialect.name, report, warn)
+    shaper = Shaper(contract, binder, ownership, settings, report, warn)
     found = shaper.all(operations)
     prove(contract, shaper.made, report, warn, is_filled)
     return found
@@ -59,9 +61,18 @@ def shapes_of(
 class Shaper:
     """Make the shapes of one contract."""
 
-    def __init__(self, contract: Contract, binder: Binder, settings: Settings, report: Report, warn: Report) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        binder: Binder,
+        ownership: Ownership,
+        settings: Settings,
+        report: Report,
+        warn: Report,
+    ) -> None:
         self._contract = contract
         self._binder = binder
+        self._ownership = ownership
         self._settings = settings
         self._report = report
         self._warn = warn
@@ -72,7 +83,11 @@ class Shaper:
 
     def all(self, operations: Iterable[Operation] | None = None) -> dict[Place, Shape | str | None]:
         """Return the shapes of operations by their places."""
-        wanted = self._contract.operations if operations is None else operations
+        wanted = self._contract.operations if operations is None else tuple(operations)
+        for operation in wanted:
+            outline = self.outline(operation)
+            if isinstance(outline, Outline) and outline.act in ("list", "read"):
+                self._ownership.see(operation, outline.model)
         return {operation.place: self.shape(operation) for operation in wanted}
 
     def outline(self, operation: Operation) -> Outline | str:
@@ -89,7 +104,7 @@ class Shaper:
         told = _Telling(self._report)
         binder, included = self._binder.telling(told), self._included(outline)
         making = _Making(outline, binder, self._settings, told, self._warn, included)
-        shape = making.make(self._location(outline))
+        shape = self._ownership.telling(told).of(making.make(self._location(outline)), outline.schema)
         self.made.append(shape)
         return None if told.count else shape
 

@@ -23,11 +23,12 @@ _MOST_KEPT: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Be one UPDATE; its statement is None where nothing changes."""
+    """Be one UPDATE; its statement is None where nothing changes. `moves` tells that the row may get another owner."""
 
     pairs: tuple[Decode, ...]
     makes: tuple[tuple[str, Make], ...]
     statement: Statement | None
+    moves: bool = False
 
     def values(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return the new values, ready for the driver. Raises `BadRequest` with those that columns cannot hold."""
@@ -53,7 +54,7 @@ class Updates:
             self._returned += model.key
         # Where UPDATE returns nothing, and may make a row one that the path does not lead to any more.
         self._find_key: Statement | None = None
-        if not self._returns and model.criterion is not None:
+        if not self._returns and (model.criterion is not None or writes.shape.owner is not None):
             found = select(*model.key).where(writes.criteria.condition).with_for_update()
             self._find_key = writes.compile(found)
 
@@ -80,18 +81,21 @@ class Updates:
             rows = transaction.run(statement, values)
             if not rows:
                 return False, None
-            return True, as_bytes(rows[0][0]) if shown.is_returned else shown.read_new(transaction, rows[0])
-        key = transaction.run(self._find_key, values) if self._find_key is not None else None
+            return True, as_bytes(rows[0][0]) if shown.is_returned else shown.read_new(transaction, rows[0], values)
+        model, find_key = self._writes.shape.model, self._find_key
+        key = None
+        if find_key is not None and (model.criterion is not None or change.moves):
+            key = transaction.run(find_key, values)
         transaction.run(statement, values)
         if transaction.count == 0:
             return False, None
         if shown is None:
             return True, None
-        return True, shown.read_new(transaction, key[0]) if key else shown.read(transaction, values)
+        return True, shown.read_new(transaction, key[0], values) if key else shown.read(transaction, values)
 
     def _make(self, names: frozenset[str]) -> Change:
         writes = self._writes
-        fixed = writes.fixed
+        fixed, owner = writes.fixed, writes.shape.giving
         pairs: list[Decode] = []
         sources: dict[AnyColumn, Source] = {}
         for name in sorted(names):
@@ -103,7 +107,8 @@ class Updates:
         if self._rest is not None:
             for field in writes.fields.values():
                 left_out = field.column
-                if left_out is not None and left_out not in sources and left_out not in fixed:
+                stays = left_out in fixed or (owner is not None and left_out is owner.column)
+                if left_out is not None and left_out not in sources and not stays:
                     source = self._rest(left_out)
                     if source is not None:
                         sources[left_out] = source
@@ -120,4 +125,5 @@ class Updates:
         statement = update(table).where(writes.criteria.condition).values(values)
         if self._returns and self._returned:
             statement = statement.returning(*self._returned)
-        return Change(tuple(pairs), makes, writes.compile(statement))
+        moves = owner is not None and owner.column in sources
+        return Change(tuple(pairs), makes, writes.compile(statement), moves)

@@ -11,6 +11,7 @@ from demijohn.resources.model import AnyColumn, Expression, Model, Relation
 
 if TYPE_CHECKING:
     from demijohn.resources.codecs import Codec
+    from demijohn.resources.owner import Owner
 
 __all__ = ["Embedded", "Field", "View"]
 
@@ -41,7 +42,8 @@ class Embedded:
     """Be one property that holds the related row, or rows.
 
     `path` is what a client writes in `include=` to have it ("addresses", "addresses.country"); `on_request` tells
-    that it is only there for those who ask. `nullable` and `required` mean what they mean for a `Field`.
+    that it is only there for those who ask. `nullable` and `required` mean what they mean for a `Field`. With an
+    `owner` only those rows are shown that are the caller's.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Embedded:
     on_request: bool
     required: bool
     nullable: bool
+    owner: Owner | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,14 +21,17 @@ from demijohn.compile.faults import MOST_FAULTS, Fault
 from demijohn.compile.guards import Caller
 from demijohn.compile.kinds import ABSENT
 from demijohn.compile.plan import Arguments, Requested
+from demijohn.errors import Problem
 from demijohn.resources.columns import Make, Source, bind_of, stored_fields
-from demijohn.resources.conflicts import Conflicts, bad_request, conflict
+from demijohn.resources.conflicts import Conflicts, bad_request, conflict, dangling
 from demijohn.resources.criteria import Criteria
 from demijohn.resources.database import Database, Transaction
 from demijohn.resources.hooks import Hooks
 from demijohn.resources.idempotency import Idempotency, fingerprint_of
 from demijohn.resources.json_sql import can_be_null, is_flat, representation
 from demijohn.resources.model import AnyColumn, Expression
+from demijohn.resources.owner import not_own
+from demijohn.resources.ownership import visible, visible_above
 from demijohn.resources.preconditions import Preconditions, read_preconditions
 from demijohn.resources.prefer import NO_PREFERENCES, Preferences, parse_prefer
 from demijohn.resources.shape import Shape
@@ -83,9 +86,10 @@ class Shown:
         text = _first(transaction.run(self._locking, values))
         return text if text is None or self.is_flat else self.read(transaction, values)
 
-    def read_new(self, transaction: Transaction, key: Sequence[Any]) -> bytes:
-        """Return the item with this primary key."""
-        text = _first(transaction.run(self.by_key, {f"pk_{index}": value for index, value in enumerate(key)}))
+    def read_new(self, transaction: Transaction, key: Sequence[Any], values: Mapping[str, Any]) -> bytes:
+        """Return the item with this primary key; `values` say who is calling, for the rows that belong to callers."""
+        keys = {f"pk_{index}": value for index, value in enumerate(key)}
+        text = _first(transaction.run(self.by_key, {**values, **keys}))
         assert text is not None
         return text
 
@@ -214,9 +218,71 @@ class Writes:
         view = self.current or View(self.shape.model, True, ())
         return Shown(view, self.database, self.criteria)
 
-    def text_of(self, transaction: Transaction, text: bytes | None, key: Sequence[Any]) -> bytes:
+    def text_of(
+        self, transaction: Transaction, text: bytes | None, key: Sequence[Any], values: Mapping[str, Any]
+    ) -> bytes:
         """Return a new item for those who stand after the write, also where the answer does not show it."""
-        return self.as_read.read_new(transaction, key) if text is None else text
+        return self.as_read.read_new(transaction, key, values) if text is None else text
+
+    def missing(self, transaction: Transaction, values: Mapping[str, Any]) -> Problem:
+        """Return the problem of an item that was not found: 403 where the caller may see it, as somebody else's."""
+        if self._seen is not None and transaction.run(self._seen, values):
+            return not_own(self.shape.model)
+        return self.criteria.missing()
+
+    def missing_parent(self, transaction: Transaction, values: Mapping[str, Any]) -> Problem:
+        """Return the problem of an item above that was not found, or that nothing may be put below."""
+        parent = self.shape.parent
+        if parent is not None and self._seen_above is not None and transaction.run(self._seen_above, values):
+            return not_own(parent.model)
+        return self.criteria.missing_parent()
+
+    def taken(self) -> Problem:
+        """Return the problem of a key that a PUT cannot make an item under, since somebody else has one there."""
+        if self.shape.owner in self.shape.public:
+            return not_own(self.shape.model)
+        return self.criteria.missing()
+
+    def check_references(
+        self, transaction: Transaction, data: Mapping[str, Any], values: Mapping[str, Any], place: tuple[int, ...] = ()
+    ) -> None:
+        """Check that what a body refers to is the caller's own; raise `Conflict` as for what does not exist."""
+        faults = []
+        for names, binds, statement in self._own_references:
+            told = [name for name in names if name in data]
+            is_given = all(values.get(bind) is not None for bind in binds)
+            if told and is_given and not transaction.run(statement, values):
+                faults += [dangling(name, place) for name in told]
+        if faults:
+            raise conflict(faults)
+
+    @cached_property
+    def _own_references(self) -> tuple[tuple[tuple[str, ...], tuple[str, ...], Statement], ...]:
+        found = []
+        names = {field.column: name for name, field in self.fields.items()}
+        for one in self.shape.references:
+            binds = [bind_of(column) for column, _ in one.on]
+            pairs = [referred == bind for (_, referred), bind in zip(one.on, binds, strict=True)]
+            table = one.owner.column.table
+            statement = select(literal(1)).select_from(table).where(*pairs, one.owner.owns(table))
+            told = tuple(names[column] for column, _ in one.on if column in names)
+            found.append((told, tuple(bind.key for bind in binds), self.compile(statement)))
+        return tuple(found)
+
+    @cached_property
+    def _seen(self) -> Statement | None:
+        """Return what finds the item if the caller may see it; None where whoever may see it may change it."""
+        seen = visible(self.shape)
+        if seen is None:
+            return None
+        found = select(literal(1)).select_from(self.shape.model.table).where(Criteria(seen).condition)
+        return self.compile(found)
+
+    @cached_property
+    def _seen_above(self) -> Statement | None:
+        seen = visible_above(self.shape)
+        found = None if seen is None else Criteria(seen).parent
+        return None if found is None else self.compile(found)
 
     # What is answered
 
