@@ -329,7 +329,7 @@ class TestServers:
     def test_a_connection_that_hangs_is_given_up_and_the_read_is_tried_once_more(self, database_url: str) -> None:
         with opened(database_url, database_statement_timeout_s=1) as database:
             ((backend,),) = database.read(Statement("SELECT pg_backend_pid()", (), {}), {})
-            os.kill(backend, signal.SIGSTOP)
+            pause(backend)
             try:
                 started = time.monotonic()
                 assert database.read(ONE, {}) == [(1,)]
@@ -343,7 +343,7 @@ class TestServers:
         assert server._process is not None
         with opened(server.url, database_statement_timeout_s=1, database_connect_timeout_s=2) as database:
             assert database.read(ONE, {}) == [(1,)]
-            server._process.send_signal(signal.SIGSTOP)
+            pause(server._process.pid)
             try:
                 with refused_within():
                     database.read(ONE, {})
@@ -354,6 +354,16 @@ class TestServers:
             time.sleep(0.6)
             assert database.read(ONE, {}) == [(1,)]
         server.remove()
+
+
+def pause(process: int) -> None:
+    """Stop a process, and wait until each of its threads has stopped: one may be about to answer."""
+    os.kill(process, signal.SIGSTOP)
+    tasks = Path(f"/proc/{process}/task")
+    deadline = time.monotonic() + 10
+    while any((task / "stat").read_text().rpartition(")")[2].split()[0] != "T" for task in tasks.iterdir()):
+        assert time.monotonic() < deadline, "the process does not stop"
+        time.sleep(0.01)
 
 
 def fill_pool(database: Database, size: int) -> None:
