@@ -15,16 +15,15 @@ import psycopg
 
 from peers.people import PRAGMAS, database_url
 
-MOMENT = {
-    "sqlite": "replace(replace(created_at, ' ', 'T'), '.000000', '') || 'Z'",
-    "postgresql": "replace(to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US'),"
-    " '.000000', '') || 'Z'",
-}
 OBJECT = {
-    "sqlite": "json_object('id', id, 'name', name, 'email', email, 'country', country, 'score', score,"
-    f" 'created_at', {MOMENT['sqlite']})",
-    "postgresql": "json_build_object('id', id, 'name', name, 'email', email, 'country', country, 'score', score,"
-    f" 'created_at', {MOMENT['postgresql']})::text",
+    "sqlite": "json_object('id', id, 'name', name, 'email', email, 'country', country, 'score', score, 'created_at',"
+    " (replace(replace(created_at, ' ', 'T'), '.000000', '') || 'Z'))",
+    "postgresql": """'{"id":' || CAST(id AS TEXT) || ',"name":' || CAST(to_json(CAST(name AS TEXT)) AS TEXT)"""
+    """ || ',"email":' || CAST(to_json(CAST(email AS TEXT)) AS TEXT)"""
+    """ || ',"country":' || CAST(to_json(CAST(country AS TEXT)) AS TEXT)"""
+    """ || ',"score":' || CAST(score AS TEXT) || ',"created_at":'"""
+    """ || CASE WHEN isfinite(created_at) THEN '"' || replace(to_char(timezone('UTC', created_at),"""
+    """ 'YYYY-MM-DD"T"HH24:MI:SS.US'), '.000000', '') || 'Z"' WHEN created_at IS NOT NULL THEN 'null' END || '}'""",
 }
 
 url = database_url()
@@ -32,9 +31,18 @@ database = url.get_backend_name()
 mark = "?" if database == "sqlite" else "%s"
 item = OBJECT[database]
 
+
+def page(where: str, order: str) -> str:
+    """Return the statement for one page of a list."""
+    if database == "sqlite":
+        return f"SELECT {item} AS json FROM person {where}ORDER BY {order} LIMIT ? OFFSET ?"
+    rows = f"SELECT * FROM person {where}ORDER BY {order} LIMIT %s OFFSET %s"
+    return f"SELECT {item} AS json FROM ({rows}) AS page ORDER BY {order}"
+
+
 READ = f"SELECT {item} AS json FROM person WHERE id = {mark}"
 LISTS = {
-    (country, sort): f"SELECT {item} AS json FROM person {where}ORDER BY {order} LIMIT {mark}"
+    (country, sort): page(where, order)
     for country, where in ((False, ""), (True, f"WHERE country = {mark} "))
     for sort, order in {
         None: "id",
@@ -113,8 +121,9 @@ def run(environ: dict[str, Any]) -> tuple[str, bytes]:
     text = environ["QUERY_STRING"]
     query = dict([pair.split("=") for pair in text.split("&")]) if text else {}
     values = (query["country"],) if "country" in query else ()
-    rows = read(LISTS[bool(values), query.get("sort")], *values, int(query.get("limit", 20)))
-    return "200 OK", f"[{','.join([json for (json,) in rows])}]".encode()
+    limit = int(query.get("limit", 20))
+    rows = read(LISTS[bool(values), query.get("sort")], *values, limit + 1, 0)  # one more tells whether there is more
+    return "200 OK", f"[{','.join([json for (json,) in rows[:limit]])}]".encode()
 
 
 def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -240,7 +240,7 @@ def test_granian_is_set_up_to_survive(recorded: type[Recorded], host: str) -> No
     assert recorded.made["http"] == "1"
     assert not recorded.made["reload"]
     loader = recorded.served["target_loader"]
-    assert (loader.func, loader.args) == (application, (Options("openapi.yaml", None, "mock", True),))
+    assert (loader.func, loader.args) == (application, (Options("openapi.yaml", None, "mock", True), 4))
 
 
 def test_an_ipv6_address_stands_in_brackets() -> None:

@@ -368,9 +368,13 @@ def test_a_page_deep_in_the_list_is_found_in_an_index(reading: Reading, sort: st
     reading.database.read = spy  # type: ignore[method-assign]  # to see what is run
     reading.get(forward.links["next"])
     reading.get(forward.links["prev"])
-    assert len(ran) == 2
-    for sql, values in ran:
-        plan = reading.plan(sql, values)
+    plans = [reading.plan(sql, values) for sql, values in ran]
+    if name == "sqlite" and not sort.endswith("id"):  # the rest of one name, and where the page is not full then, more
+        assert 2 <= len(ran) <= 4
+        assert re.search(r"(name|rank)=\? AND (id|rowid)[<>]\?", "".join(plans))
+    else:
+        assert len(ran) == 2
+    for (sql, _), plan in zip(ran, plans, strict=True):
         assert re.search(WALKS[name], plan), f"{sql}\n{plan}"
         assert SORTS[name] not in plan, f"{sql}\n{plan}"
         assert FROM_THE_START[name] not in plan, f"{sql}\n{plan}"

@@ -26,7 +26,7 @@ from sqlalchemy import create_engine, select
 
 from demijohn.errors import Unavailable
 from demijohn.resources import sqlite_database
-from demijohn.resources.database import Database, Transaction, create_tables, open_database
+from demijohn.resources.database import Database, Transaction, ViolationError, create_tables, open_database
 from demijohn.resources.statement import Statement
 from demijohn.settings import Settings
 
@@ -234,6 +234,10 @@ class TestServers:
             own_server.stop()
             own_server.start()
             assert [database.read(ONE, {}) for _ in range(4)] == [[(1,)]] * 4
+            fill_pool(database, 3)
+            own_server.stop()
+            own_server.start()
+            assert [database.write(run("SELECT 1"), alone=True) for _ in range(4)] == [[(1,)]] * 4
 
     def test_a_server_may_be_away_when_the_application_starts(self, own_server: Server) -> None:
         own_server.stop()
@@ -325,7 +329,7 @@ class TestServers:
     def test_a_connection_that_hangs_is_given_up_and_the_read_is_tried_once_more(self, database_url: str) -> None:
         with opened(database_url, database_statement_timeout_s=1) as database:
             ((backend,),) = database.read(Statement("SELECT pg_backend_pid()", (), {}), {})
-            os.kill(backend, signal.SIGSTOP)
+            pause(backend)
             try:
                 started = time.monotonic()
                 assert database.read(ONE, {}) == [(1,)]
@@ -339,7 +343,7 @@ class TestServers:
         assert server._process is not None
         with opened(server.url, database_statement_timeout_s=1, database_connect_timeout_s=2) as database:
             assert database.read(ONE, {}) == [(1,)]
-            server._process.send_signal(signal.SIGSTOP)
+            pause(server._process.pid)
             try:
                 with refused_within():
                     database.read(ONE, {})
@@ -350,6 +354,16 @@ class TestServers:
             time.sleep(0.6)
             assert database.read(ONE, {}) == [(1,)]
         server.remove()
+
+
+def pause(process: int) -> None:
+    """Stop a process, and wait until each of its threads has stopped: one may be about to answer."""
+    os.kill(process, signal.SIGSTOP)
+    tasks = Path(f"/proc/{process}/task")
+    deadline = time.monotonic() + 10
+    while any((task / "stat").read_text().rpartition(")")[2].split()[0] != "T" for task in tasks.iterdir()):
+        assert time.monotonic() < deadline, "the process does not stop"
+        time.sleep(0.01)
 
 
 def fill_pool(database: Database, size: int) -> None:
@@ -462,6 +476,42 @@ class TestTransactions:
 
         accounts.write(work)
         assert (self.amounts(accounts), len(runs)) == ([1, 1], 2)
+
+    def test_a_write_of_one_statement_is_a_transaction_by_itself(self, accounts: Database) -> None:
+        seen: list[tuple[list[Any], list[Any]]] = []
+
+        def add(amount: int) -> Callable[[Transaction], object]:
+            def work(transaction: Transaction) -> None:
+                run(f"UPDATE account SET amount = amount + {amount} WHERE id = 1")(transaction)
+                with opened(accounts.engine.url.render_as_string(hide_password=False)) as other:
+                    seen.append((self.amounts(other), self.amounts(accounts)))
+
+            return work
+
+        accounts.write(add(1), alone=True)
+        accounts.write(add(2))
+        assert seen == [([1, 0], [1, 0]), ([1, 0], [1, 0])]
+        assert self.amounts(accounts) == [3, 0]
+        with pytest.raises(ViolationError):
+            accounts.write(run("INSERT INTO account VALUES (1, 9)"), alone=True)
+        accounts.write(run("INSERT INTO account VALUES (3, 9)"), alone=True)
+        assert self.amounts(accounts) == [3, 0, 9]
+
+    def test_a_write_of_one_statement_whose_outcome_is_unknown_is_not_tried_again(
+        self, accounts: Database, database: str
+    ) -> None:
+        runs = []
+
+        def work(transaction: Transaction) -> None:
+            runs.append(1)
+            end_connection(accounts, database, transaction)
+            run("UPDATE account SET amount = amount + 1 WHERE id = 1")(transaction)
+
+        with pytest.raises(Unavailable, match="may be there, or not"):
+            accounts.write(work, alone=True)
+        assert len(runs) == 1
+        accounts.write(run("UPDATE account SET amount = amount + 1 WHERE id = 2"), alone=True)
+        assert self.amounts(accounts) == [0, 1]
 
     def test_a_commit_whose_outcome_is_unknown_is_not_tried_again(self, accounts: Database, database: str) -> None:
         if database == "mariadb":

@@ -184,7 +184,7 @@ class Away:
         self.engine, self.dialect = database.engine, database.dialect
         self._writes = 0
 
-    def write(self, work: Callable[[Transaction], T]) -> T:
+    def write(self, work: Callable[[Transaction], T], *, alone: bool = False) -> T:
         self._writes += 1
         if self._writes == 3:
             raise Unavailable

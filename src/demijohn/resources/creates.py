@@ -88,7 +88,8 @@ class Create:
             return writes.answer(arguments, preferences, writes.shape.status, stored.text, headers)
 
         try:
-            return once(writes, arguments, work)
+            alone = self._inserts.is_single and not self.has_hooks
+            return once(writes, arguments, work, alone=alone)
         except ViolationError as error:
             raise writes.conflicts.problem(error.violation, values) from error
 

@@ -21,7 +21,7 @@ from demijohn.resources.dialects.dialect import DatabaseName
 from demijohn.resources.model import Expression
 from demijohn.resources.sorting import Term
 
-__all__ = ["CursorError", "Position", "after", "key_of", "open_cursor", "seal_cursor", "value_name"]
+__all__ = ["CursorError", "Position", "after", "after_ties", "key_of", "open_cursor", "seal_cursor", "value_name"]
 
 _SEAL_BYTES = 16
 _LONGEST = 16_384
@@ -127,10 +127,7 @@ def after(terms: Sequence[Term], nulls: Sequence[bool], *, by_row: bool, start: 
     term is bounded by itself as well, which an index can be searched by. `start` is the number of the first term's
     parameter.
     """
-    values = [
-        bindparam(value_name(index), type_=Double() if _is_float(term) else term.expression.type)
-        for index, term in enumerate(terms, start)
-    ]
+    values = _values(terms, start)
     condition = _after(terms, values, nulls)
     first, bound = terms[0], values[0]
     if len(terms) == 1 or first.nulls is not None:
@@ -142,19 +139,39 @@ def after(terms: Sequence[Term], nulls: Sequence[bool], *, by_row: bool, start: 
     return and_(at_least, condition)
 
 
+def after_ties(terms: Sequence[Term], nulls: Sequence[bool], ties: int, *, start: int = 0) -> Expression:
+    """Return the condition of those of the rows that come after a position whose first `ties` values are the same.
+
+    From as many ties as there can be down to none, these are all rows of `after`, in their order.
+    """
+    values = _values(terms, start)
+    equal = [_equal(*one) for one in zip(terms[:ties], values, nulls, strict=False)]
+    return and_(*equal, _beyond(terms[ties], values[ties], nulls[ties]))
+
+
+def _values(terms: Sequence[Term], start: int) -> list[Expression]:
+    return [
+        bindparam(value_name(index), type_=Double() if _is_float(term) else term.expression.type)
+        for index, term in enumerate(terms, start)
+    ]
+
+
 def _after(terms: Sequence[Term], values: Sequence[Expression], nulls: Sequence[bool]) -> Expression:
-    term, value = terms[0], values[0]
-    expression = term.expression
-    beyond: Expression
-    equal: Expression
-    if nulls[0]:
-        beyond = expression.is_not(None) if term.nulls == "first" else false()
-        equal = expression.is_(None)
-    else:
-        beyond = expression < value if term.descending else expression > value
-        beyond = or_(beyond, expression.is_(None)) if term.nulls == "last" else beyond
-        equal = expression == value
+    beyond, equal = (make(terms[0], values[0], nulls[0]) for make in (_beyond, _equal))
     return beyond if len(terms) == 1 else or_(beyond, and_(equal, _after(terms[1:], values[1:], nulls[1:])))
+
+
+def _beyond(term: Term, value: Expression, is_null: bool) -> Expression:
+    """Return the condition of the rows that one term alone puts after a value."""
+    expression = term.expression
+    if is_null:
+        return expression.is_not(None) if term.nulls == "first" else false()
+    beyond: Expression = expression < value if term.descending else expression > value
+    return or_(beyond, expression.is_(None)) if term.nulls == "last" else beyond
+
+
+def _equal(term: Term, value: Expression, is_null: bool) -> Expression:
+    return term.expression.is_(None) if is_null else term.expression == value
 
 
 def _is_float(term: Term) -> bool:

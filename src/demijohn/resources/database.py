@@ -44,10 +44,11 @@ class Database(Protocol):
     def read(self, statement: Statement, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run a reading statement by itself and return its rows. Raises `Unavailable`."""
 
-    def write(self, work: Callable[[Transaction], T]) -> T:
+    def write(self, work: Callable[[Transaction], T], *, alone: bool = False) -> T:
         """Run `work` in a transaction of its own and commit it; roll back when it raises.
 
-        `work` may be run again where the database asks for it. Raises `ViolationError`, and `Unavailable`.
+        `work` may be run again where the database asks for it. `alone` promises that it runs one statement at most,
+        and fails only where that does, or where it changed nothing. Raises `ViolationError`, and `Unavailable`.
         """
 
     def close(self) -> None:

@@ -69,7 +69,8 @@ class Delete:
             return writes.answer(arguments, preferences, writes.shape.status, shown, is_item=False)
 
         try:
-            return once(writes, arguments, work)
+            alone = (writes.shown is None or self._returns) and preconditions is None and not self.has_hooks
+            return once(writes, arguments, work, alone=alone)
         except ViolationError as error:
             raise writes.conflicts.problem(error.violation, path) from error
 

@@ -419,10 +419,10 @@ class _Joining:
         joined = self._joined.get()
         return self._database.read(statement, values) if joined is None else joined[0].run(statement, values)
 
-    def write(self, work: Callable[[Transaction], T]) -> T:
+    def write(self, work: Callable[[Transaction], T], *, alone: bool = False) -> T:
         joined = self._joined.get()
         if joined is None:
-            return self._database.write(work)
+            return self._database.write(work, alone=alone)
         open_transaction, connection = joined
         driver_connection: Any = connection.connection.driver_connection
         if self.dialect.name == "sqlite" and not driver_connection.in_transaction:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Enum, String, bindparam, cast, literal
@@ -60,15 +60,16 @@ class Inserts:
     """Give the INSERT for a set of properties.
 
     `given` are the columns whose values the path gives; with `from_parent` those that lead to the item above are
-    looked up by the statement, which makes no row where there is no such item.
+    looked up by the statement, which makes no row where there is no such item. `is_single` tells that storing a row is
+    one statement.
     """
 
     def __init__(self, writes: Writes, given: Sequence[AnyColumn] = (), *, from_parent: bool = False) -> None:
         self._writes = writes
         self._given = tuple(given)
         self._from_parent = from_parent
-        self._kept: dict[frozenset[str], Insertion] = {}
-        self._making = Lock()
+        self._prepared = lru_cache(maxsize=_MOST_KEPT)(self._make)
+        self.is_single = writes.shown is None or writes.shown.is_returned
         self._columns = tuple(dict.fromkeys([*writes.located, *writes.shape.model.key]))
         first = 1 if writes.shown is not None and writes.shown.is_returned else 0
         place = {column: index for index, column in enumerate(self._columns, first)}
@@ -77,15 +78,7 @@ class Inserts:
 
     def get(self, data: Mapping[str, Any]) -> Insertion:
         """Return the INSERT for the properties of `data`, all of which are known to be storable."""
-        names = frozenset(data)
-        found = self._kept.get(names)
-        if found is None:
-            found = self._make(names)
-            with self._making:
-                if len(self._kept) >= _MOST_KEPT:
-                    del self._kept[next(iter(self._kept))]
-                self._kept[names] = found
-        return found
+        return self._prepared(frozenset(data))
 
     def run(self, transaction: Transaction, insertion: Insertion, values: Mapping[str, Any]) -> Stored | None:
         """Store a row; None where the item above is not there."""

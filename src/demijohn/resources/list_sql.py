@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, FromClause, Select, True_, and_, bindparam, f
 
 from demijohn.resources.aliases import adapted
 from demijohn.resources.criteria import Criteria
-from demijohn.resources.cursors import after, key_of
+from demijohn.resources.cursors import after, after_ties, key_of
 from demijohn.resources.dialects.dialect import Dialect
 from demijohn.resources.filters import Condition, Filters
 from demijohn.resources.json_sql import representation
@@ -39,11 +39,15 @@ class Form(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Be what a cursor makes of the SQL of a list. `nulls` tells which of its values are NULL; None without values."""
+    """Be what a cursor makes of the SQL of a list. `nulls` tells which of its values are NULL; None without values.
+
+    `ties` narrows it to the rows that have as many of the first values in common; None: to all of the part.
+    """
 
     backward: bool
     part: Part
     nulls: tuple[bool, ...] | None
+    ties: int | None = None
 
 
 class Order(NamedTuple):
@@ -79,6 +83,17 @@ class ListStatements:
         self.page = lru_cache(maxsize=_MOST_STATEMENTS)(self._page)
         self.count = lru_cache(maxsize=_MOST_STATEMENTS)(self._count)
         self.order = lru_cache(maxsize=_MOST_STATEMENTS)(self._order)
+
+    def places(self, order: Order, place: Place) -> tuple[Place, ...]:
+        """Return the places that are looked at for one, in their order.
+
+        SQLite does not find `(city, id) > (?, ?)` in an index on both where `id` is its row number: it would read all
+        rows of the city. So it is asked for the rest of the city first, and then for those behind it.
+        """
+        if self._dialect.name != "sqlite" or place.nulls is None or len(order.terms) == 1:
+            return (place,)
+        least = 1 if place.part == "nulls" else 0
+        return tuple(place._replace(ties=ties) for ties in reversed(range(least, len(order.terms))))
 
     def _order(self, wishes: tuple[Wish, ...]) -> Order:
         terms = self._sorting.terms(wishes)
@@ -136,7 +151,10 @@ class ListStatements:
             if place.nulls is None:
                 rows = rows.where(terms[0].expression.is_not(None))
         if place.nulls is not None:
-            rows = rows.where(after(terms, place.nulls, by_row=not is_mariadb))
+            if place.ties is not None:
+                rows = rows.where(after_ties(terms, place.nulls, place.ties))
+            else:
+                rows = rows.where(after(terms, place.nulls, by_row=not is_mariadb))
         return rows, terms
 
     def _placed_nulls(
@@ -147,6 +165,8 @@ class ListStatements:
         is_null: Expression = first.is_(None)
         if place.nulls is None:
             return rows.where(is_null), others
+        if place.ties is not None:
+            return rows.where(is_null, after_ties(others, place.nulls[1:], place.ties - 1, start=1)), others
         beyond = and_(is_null, after(others, place.nulls[1:], by_row=not is_mariadb, start=1))
         if not is_mariadb or not self._leads_index(first):
             return rows.where(beyond), others

@@ -5,6 +5,7 @@ One row more than the page holds is asked for: it is not sent, and tells that th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from demijohn.compile.answers import Answer
@@ -184,25 +185,30 @@ class List:
 
     def _fetch_placed(self, asked: _Asked, position: Position) -> _Page:
         """Fetch the rows behind a position, from as many parts of the list as it takes."""
-        order = self._statements.order(asked.form.wishes)
-        backward, places = position.backward, position.values
-        parts = order.parts(backward=backward)
-        if places is not None and len(parts) > 1:
-            parts = parts[parts.index("nulls" if places[0] is None else "values") :]
         wanted, rows = asked.limit + 1, list[_Row]()
-        for part in parts:
-            values = {**asked.bound, "limit": wanted - len(rows)}
-            nulls = None
-            if places is not None:
-                nulls = tuple([one is None for one in places])
-                values |= {value_name(index): one for index, one in enumerate(places)}
-                places = None
-            rows += self._database.read(self._statements.page(asked.form, Place(backward, part, nulls)), values)
+        for place, bound in self._places(asked, position):
+            statement = self._statements.page(asked.form, place)
+            rows += self._database.read(statement, {**asked.bound, **bound, "limit": wanted - len(rows)})
             if len(rows) >= wanted:
                 break
         total = self._total(asked, rows, is_beginning=position is _BEGINNING)
         found = rows[: asked.limit]
-        return _Page(found[::-1] if backward else found, len(rows) > asked.limit, total)
+        return _Page(found[::-1] if position.backward else found, len(rows) > asked.limit, total)
+
+    def _places(self, asked: _Asked, position: Position) -> Iterator[tuple[Place, dict[str, Any]]]:
+        """Yield where rows behind a position are looked for, each place with the values that it takes."""
+        order, backward, values = self._statements.order(asked.form.wishes), position.backward, position.values
+        parts = order.parts(backward=backward)
+        if values is not None:
+            if len(parts) > 1:
+                parts = parts[parts.index("nulls" if values[0] is None else "values") :]
+            bound = {value_name(index): one for index, one in enumerate(values)}
+            first = Place(backward, parts[0], tuple([one is None for one in values]))
+            for place in self._statements.places(order, first):
+                yield place, bound
+            parts = parts[1:]
+        for part in parts:
+            yield Place(backward, part, None), {}
 
     def _total(self, asked: _Asked, rows: list[_Row], *, is_beginning: bool) -> int | None:
         """Return how many items there are, where it is asked for: every row of a page tells it."""

@@ -103,7 +103,8 @@ class Patch:
             return writes.answer(arguments, preferences, writes.shape.status, text)
 
         try:
-            return once(writes, arguments, work)
+            alone = updates.is_single and known is not None and preconditions is None and not self.has_hooks
+            return once(writes, arguments, work, alone=alone)
         except ViolationError as error:
             raise writes.conflicts.problem(error.violation, values) from error
 

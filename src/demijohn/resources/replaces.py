@@ -91,7 +91,8 @@ class Replace:
 
         try:
             try:
-                return once(writes, arguments, work)
+                alone = self._updates.is_single and inserts is None and preconditions is None and not self.has_hooks
+                return once(writes, arguments, work, alone=alone)
             except ViolationError as error:
                 if not is_inserting or error.violation.kind != "unique":
                     raise

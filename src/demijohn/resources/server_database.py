@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import select
 import threading
 import time
 from collections import deque
@@ -31,6 +32,9 @@ __all__ = ["ServerDatabase"]
 T = TypeVar("T")
 
 _logger = logging.getLogger("demijohn")
+
+# What `select` can be asked about.
+_MOST_FILES = 1024
 
 # Before a transaction that the database refused is tried again, it waits between 5 and 50 ms, longer each time.
 _PAUSES_S = ((0.005, 0.015), (0.01, 0.03), (0.02, 0.05))
@@ -75,14 +79,17 @@ class ServerDatabase:
         except Exception as error:
             self._raise_told(error)
 
-    def write(self, work: Callable[[Transaction], T]) -> T:
-        """Run `work` in a transaction of its own and commit it; roll back when it raises."""
+    def write(self, work: Callable[[Transaction], T], *, alone: bool = False) -> T:
+        """Run `work` in a transaction of its own and commit it; roll back when it raises.
+
+        With `alone` it runs one statement at most, which is a transaction by itself: one round trip and not three.
+        """
         give_up()
         pauses = iter(_PAUSES_S)
         may_reconnect = True
         while True:
             try:
-                transaction, result = self._write(work)
+                transaction, result = self._write(work, alone)
             except _LostError as error:
                 if not may_reconnect:
                     self._raise_told(error)
@@ -119,17 +126,20 @@ class ServerDatabase:
         self._give_back(lease)
         return rows
 
-    def _write(self, work: Callable[[Transaction], T]) -> tuple[Transaction, T]:
+    def _write(self, work: Callable[[Transaction], T], alone: bool) -> tuple[Transaction, T]:
         lease = self._take()
-        is_committing = False
+        # A connection that died while nobody used it is found out by BEGIN, before anything could be lost.
+        alone = alone and self._is_ours and not _has_news(lease.connection)
+        is_committing = alone
         try:
-            if self._is_ours:
+            if self._is_ours and not alone:
                 lease.cursor.execute("BEGIN")
             transaction = Transaction(lease.connection, self.engine, self._options)
             result = work(transaction)
             transaction.close()
-            is_committing = True
-            lease.connection.commit()
+            if not alone:
+                is_committing = True
+                lease.connection.commit()
         except BaseException as error:
             try:
                 self._give_back_after(lease, error)
@@ -233,6 +243,12 @@ class _Lease:
 
 class _LostError(Exception):
     """Tell that a connection broke, and nothing was committed on it."""
+
+
+def _has_news(connection: Any) -> bool:
+    """Tell whether a server has sent something that nobody asked for: most likely that it is gone."""
+    number = connection.pgconn.socket if hasattr(connection, "pgconn") else connection._sock.fileno()
+    return bool(select.select([number], [], [], 0)[0]) if number < _MOST_FILES else True
 
 
 def _set_autocommit(connection: Any, wanted: bool) -> None:

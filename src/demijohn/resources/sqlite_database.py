@@ -85,7 +85,7 @@ class FileDatabase:
             _raise_told(error, self)
         return rows
 
-    def write(self, work: Callable[[Transaction], T]) -> T:
+    def write(self, work: Callable[[Transaction], T], *, alone: bool = False) -> T:
         """Run `work` in a transaction of its own and commit it; roll back when it raises."""
         if self.first_use is not None:
             self.first_use()
@@ -168,7 +168,7 @@ class MemoryDatabase:
         with self._turn:
             return self._connection.execute(statement.sql, statement.bind(values)).fetchall()
 
-    def write(self, work: Callable[[Transaction], T]) -> T:
+    def write(self, work: Callable[[Transaction], T], *, alone: bool = False) -> T:
         """Run `work` in a transaction of its own and commit it; roll back when it raises."""
         if self.first_use is not None:
             self.first_use()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from threading import Lock
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import select, update
@@ -39,13 +39,15 @@ class Change:
 
 
 class Updates:
-    """Give the UPDATE for a set of properties; `rest` says what becomes of a column whose property is left out."""
+    """Give the UPDATE for a set of properties; `rest` says what becomes of a column whose property is left out.
+
+    `is_single` tells that changing an item is one statement.
+    """
 
     def __init__(self, writes: Writes, rest: Callable[[AnyColumn], Source | None] | None = None) -> None:
         self._writes = writes
         self._rest = rest
-        self._kept: dict[frozenset[str], Change] = {}
-        self._making = Lock()
+        self._prepared = lru_cache(maxsize=_MOST_KEPT)(self._make)
         shown = writes.shown
         model = writes.shape.model
         self._returns = writes.dialect.returns_updated
@@ -57,18 +59,11 @@ class Updates:
         if not self._returns and (model.criterion is not None or writes.shape.owner is not None):
             found = select(*model.key).where(writes.criteria.condition).with_for_update()
             self._find_key = writes.compile(found)
+        self.is_single = self._find_key is None and (shown is None or (self._returns and shown.is_returned))
 
     def get(self, data: Mapping[str, Any]) -> Change:
         """Return the UPDATE for the properties of `data`, all of which are known to be storable."""
-        names = frozenset(data)
-        found = self._kept.get(names)
-        if found is None:
-            found = self._make(names)
-            with self._making:
-                if len(self._kept) >= _MOST_KEPT:
-                    del self._kept[next(iter(self._kept))]
-                self._kept[names] = found
-        return found
+        return self._prepared(frozenset(data))
 
     def run(self, transaction: Transaction, change: Change, values: Mapping[str, Any]) -> tuple[bool, bytes | None]:
         """Change the item; tell whether there is one, and how the answer shows it."""

@@ -436,11 +436,15 @@ class Writes:
         return compile_statement(statement, self.dialect.sql)
 
 
-def once(writes: Writes, arguments: Arguments, work: Callable[[Transaction], Answer]) -> Answer:
-    """Run a write in a transaction of its own; where the client sent an `Idempotency-Key`, once for that key."""
-    slot, store = writes.shape.idempotency_key, writes.idempotency
+def once(writes: Writes, arguments: Arguments, work: Callable[[Transaction], Answer], *, alone: bool = False) -> Answer:
+    """Run a write in a transaction of its own; where the client sent an `Idempotency-Key`, once for that key.
+
+    `alone` tells that it is one statement: see `Database.write`.
+    """
+    slot = writes.shape.idempotency_key
     if slot is None or arguments.values[slot] in (ABSENT, None):
-        return writes.database.write(work)
+        return writes.database.write(work, alone=alone)
+    store = writes.idempotency
     request, key = arguments.request, str(arguments.values[slot])
     scope = f"{request.method} {writes.shape.operation.path} {_identity(arguments.caller)}"
     sent = (request.method, request.base + request.path, request.query, request.header("Content-Type") or "")
