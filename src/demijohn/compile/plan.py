@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 from demijohn.compile.answers import Answer, Answers
 from demijohn.compile.bodies import BodyDecoder
+from demijohn.compile.caching import Caching
 from demijohn.compile.guards import Caller, Guard
 from demijohn.compile.parameters import Parameters
 from demijohn.contract import Operation
@@ -123,6 +124,7 @@ class Plan:
     body: BodyDecoder | None
     action: Action
     answers: Answers
+    caching: Caching | None
 
     @property
     def stands_alone(self) -> bool:
