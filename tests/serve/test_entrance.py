@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import cost
 import pytest
 from flask import Flask, request
 from flask.testing import FlaskClient
@@ -258,3 +259,23 @@ def test_methods_are_written_in_upper_case(client: Callable[..., FlaskClient]) -
         assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
         assert ask(served, "/view", REQUEST_METHOD=method).status_code == 400
         assert ask(served, "/openapi.json", REQUEST_METHOD=method).status_code == 400
+
+
+# Cost
+
+SETUP = """
+from demijohn import Settings
+from demijohn.serve.entrance import Entrance
+request = {f"HTTP_X_{index}": "value" for index in range(20)}
+request |= {"HTTP_HOST": "example.org", "REMOTE_ADDR": "10.0.0.1", "wsgi.url_scheme": "http"}
+proxied = request | {"HTTP_X_FORWARDED_FOR": "1.2.3.4, 203.0.113.9", "HTTP_X_FORWARDED_PROTO": "https"}
+entrance = Entrance(Settings(trusted_hosts="example.org", trusted_proxies="10.0.0.0/8"))
+"""
+
+
+def test_a_plain_request_pays_next_to_nothing() -> None:
+    assert cost.seconds("entrance.refuse(request)", SETUP, number=20_000, repeat=5) < 1e-6
+
+
+def test_a_request_through_a_proxy_pays_little() -> None:
+    assert cost.seconds("entrance.refuse(dict(proxied))", SETUP, number=10_000, repeat=5) < 5e-6

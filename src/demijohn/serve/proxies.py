@@ -34,6 +34,7 @@ _SOCKET = "unix"
 # 192.0.2.1, 192.0.2.1:4711, 2001:db8::1, [2001:db8::1]:4711
 _WRITTEN = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::\d+)?|([0-9.]+)(?::\d+)?|([0-9A-Fa-f:.]+)").fullmatch
 _MOST_REMEMBERED = 1024
+_LONGEST_REMEMBERED = 100  # characters: anybody can send a longer chain, and a new one each time
 
 
 class Proxies:
@@ -43,35 +44,39 @@ class Proxies:
         self.networks = tuple(networks)
         self.socket = socket
         self._is_known = lru_cache(_MOST_REMEMBERED)(self._look)
+        self._remembered = lru_cache(_MOST_REMEMBERED)(self._follow)
 
     def apply(self, environ: dict[str, Any]) -> None:
         """Set address, scheme and host to what a known proxy says of them; remove what proxies say."""
         if self._is_known(environ.get("REMOTE_ADDR") or ""):
-            hops = self._follow(environ)
-            scheme = _value(environ.get(_PROTO), hops).lower()
+            chain: str = environ.get(_FOR, "")
+            follow = self._remembered if len(chain) <= _LONGEST_REMEMBERED else self._follow
+            address, hops = follow(chain)
+            if address is not None:
+                environ["REMOTE_ADDR"] = address
+            scheme = _value(environ.get(_PROTO, ""), hops).lower()
             if scheme in ("http", "https"):
                 environ["wsgi.url_scheme"] = scheme
-            host = _value(environ.get(_HOST), hops)
+            host = _value(environ.get(_HOST, ""), hops)
             if host:
                 environ["HTTP_HOST"] = host
         for name in FORWARDED:
             environ.pop(name, None)
 
-    def _follow(self, environ: dict[str, Any]) -> int:
-        """Follow the addresses to the client's; return how many were told by a known proxy.
+    def _follow(self, chain: str) -> tuple[str | None, int]:
+        """Follow the addresses to the client's; return it, and how many were told by a known proxy.
 
         What is no address ends the chain, at the last proxy that is known by its own.
         """
-        hops = 0
-        for text in reversed(environ.get(_FOR, "").split(",")):
+        found, hops = None, 0
+        for text in reversed(chain.split(",")):
             address = _address(text.strip())
             if address is None:
                 break
-            environ["REMOTE_ADDR"] = str(address)
-            hops += 1
-            if not self._is_known(str(address)):
+            found, hops = str(address), hops + 1
+            if not self._is_known(found):
                 break
-        return max(hops, 1)
+        return found, max(hops, 1)
 
     def _look(self, text: str) -> bool:
         if not text:
@@ -108,7 +113,9 @@ def _address(text: str) -> _Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _value(text: str | None, hops: int) -> str:
+def _value(text: str, hops: int) -> str:
     """Return what the proxy next to the client said; one that replaces the header leaves a single value."""
-    values = [one.strip() for one in (text or "").split(",")]
-    return values[-min(hops, len(values))]
+    if "," not in text:
+        return text.strip()
+    values = text.split(",")
+    return values[-min(hops, len(values))].strip()

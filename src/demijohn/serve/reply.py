@@ -38,8 +38,9 @@ def seal(answer: Answer, request: Request, caching: Headers = ()) -> Answer:
             headers = [header for header in headers if header[0].lower() not in names]
         headers += [(name, str(value)) for name, value in own]
         tag = names.get("etag")
-    if caching:
         _keep(headers, caching)
+    else:
+        headers += caching
     if media_type is not None:
         text = media_type.startswith("text/") and "charset" not in media_type
         headers.append(("Content-Type", media_type + "; charset=utf-8" if text else media_type))
