@@ -20,7 +20,7 @@ from demijohn.docs import docs_blueprint
 from demijohn.errors import BindingError, Finding, StartError
 from demijohn.limits import Limiter, LoginLimits, new_limiter
 from demijohn.secret import signing_key
-from demijohn.serve import Dispatcher
+from demijohn.serve import Dispatcher, Entrance
 from demijohn.settings import Settings
 
 if TYPE_CHECKING:
@@ -103,7 +103,8 @@ class Demijohn:
         flask_limit = app.config["MAX_CONTENT_LENGTH"]
         limit = settings.max_body_bytes if flask_limit is None else min(flask_limit, settings.max_body_bytes)
         limiter = new_limiter(settings, partial(_database, app))
-        app.extensions["demijohn"] = State(settings, Dispatcher(app, limit), limiter)
+        entrance = Entrance(settings, app.config.get("TRUSTED_HOSTS"))
+        app.extensions["demijohn"] = State(settings, Dispatcher(app, limit, entrance, settings.hsts), limiter)
         self.app = app
         if self._resources is None and settings.rate_limit_storage == "database":
             self._resources = _no_resources()
@@ -240,7 +241,7 @@ def _serve(app: Flask, addition: _Addition) -> None:
     _refuse_conflicts(state, resources, file)
     blueprint, reserved = docs_blueprint(loaded.contract, base_path, state.settings, f"demijohn_docs_{len(state.apis)}")
     app.register_blueprint(blueprint)
-    state.dispatcher.add(resources, reserved)
+    state.dispatcher.add(resources, reserved, base_path)
     state.apis = (*state.apis, Api(loaded.contract, wrinkles, resources, base_path))
     if wrinkles:
         app.logger.warning("%s has warnings (%d); `demijohn check` lists them", addition.path, len(wrinkles))

@@ -132,6 +132,25 @@ class Settings:
         "Where rate limits are counted: in the `memory` of each process, in the `database` of the application, or in "
         "the Redis at an address such as `redis://127.0.0.1:6379/0`.",
     )
+    cors_origins: str = _option(
+        "",
+        "The origins whose pages may use the contracts in a browser, with commas between them, or `*` for every one."
+        " A contract's own `x-cors` goes first. Empty: no other origin may.",
+    )
+    trusted_hosts: str = _option(
+        "",
+        "The hosts that requests may be for, with commas between them; `.example.org` stands for it and every host"
+        " below it. Other requests are 400. Empty: Flask's `TRUSTED_HOSTS`, else any well-formed host.",
+    )
+    trusted_proxies: str = _option(
+        "",
+        "The proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed, with commas between them: addresses,"
+        " networks such as `10.0.0.0/8`, or `unix` for those that come through a socket. From others they are removed.",
+    )
+    hsts: str = _option(
+        "max-age=31536000",
+        "The `Strict-Transport-Security` of answers that go out over TLS. Empty: none.",
+    )
     docs_ui: bool = _option(True, "Serve Swagger UI at `{base}/ui/`, over the contract that `docs_contract` serves.")
     docs_contract: bool = _option(True, "Serve the contract at `{base}/openapi.json` and `.yaml`.")
     session_days: int = _option(30, "How long after a login refresh tokens are given, in all.")

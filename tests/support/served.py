@@ -11,9 +11,12 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["create_tables", "run_schemathesis", "served", "wait_for"]
+from outside import skip_or_fail
+
+__all__ = ["create_tables", "run_schemathesis", "served", "served_by_gunicorn", "wait_for"]
 
 
 def free_port() -> int:
@@ -42,6 +45,25 @@ def served(target: Path, *options: str, cwd: Path, **variables: str) -> Iterator
     assert server.returncode == 0, log.read_text(errors="replace")
 
 
+@contextmanager
+def served_by_gunicorn(application: str, *, cwd: Path, **variables: str) -> Iterator[str]:
+    """Serve an application such as `app:create_app()` with Gunicorn; end it by its process id."""
+    if find_spec("gunicorn") is None:
+        skip_or_fail("gunicorn is not installed")
+    port = free_port()
+    options = ["--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "4", "--no-control-socket"]
+    command = [sys.executable, "-m", "gunicorn", *options, application]
+    log = cwd / "gunicorn.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, cwd=cwd, env=os.environ | variables, stdout=output, stderr=output)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(20)
+    assert server.returncode == 0, log.read_text(errors="replace")
+
+
 def create_tables(target: Path, database_url: str) -> None:
     """Make the tables of an application on a database server, as a user would; SQLite makes its own."""
     command = [sys.executable, "-m", "demijohn", "db", "create", str(target)]
@@ -50,11 +72,11 @@ def create_tables(target: Path, database_url: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def wait_for(url: str) -> None:
+def wait_for(url: str, **headers: str) -> None:
     deadline = time.monotonic() + 20
     while True:
         try:
-            urllib.request.urlopen(url, timeout=1).close()
+            urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=1).close()
             return
         except OSError:
             assert time.monotonic() < deadline, f"{url} does not answer"

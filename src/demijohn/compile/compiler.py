@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 from demijohn.compile.answers import compile_answers
 from demijohn.compile.bodies import compile_body
+from demijohn.compile.caching import compile_caching
+from demijohn.compile.cors import compile_cors, preflight_headers, read_origins
 from demijohn.compile.guards import FindVerifier, Report, compile_guard
 from demijohn.compile.handlers import bind
 from demijohn.compile.mocks import compile_mock
@@ -115,8 +117,11 @@ class _Compiler:
                 taken = plans[operation.method].operation.path
                 self.report(operation.place, f"{operation.method} {operation.path} is also {taken}", "keep one")
             plans[operation.method] = self.plan(operation)
+        cors = compile_cors(self.contract, read_origins(self.settings.cors_origins)[0], self.report)
         for plans in by_shape.values():
-            yield Resource(next(iter(plans.values())).path, plans, _allow(plans))
+            allow, operations = _allow(plans), [plan.operation for plan in plans.values()]
+            preflight = () if cors is None else preflight_headers(cors, operations, self.contract, allow)
+            yield Resource(next(iter(plans.values())).path, plans, allow, cors, preflight)
 
     def plan(self, operation: Operation) -> Plan:
         """Decide everything about one operation."""
@@ -161,6 +166,7 @@ class _Compiler:
             answers=answers,
             limit=None if policy is None or limiter is None else limiter.limit(policy),
             failures=None if guard is None or limiter is None else limiter.failures,
+            caching=compile_caching(guard),
         )
 
     def action(self, operation: Operation) -> Action:

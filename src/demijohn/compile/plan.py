@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 from demijohn.compile.answers import Answer, Answers
 from demijohn.compile.bodies import BodyDecoder
+from demijohn.compile.caching import Caching
 from demijohn.compile.guards import Caller, Guard
 from demijohn.compile.parameters import Parameters
 from demijohn.compile.rates import Failures, Limit
@@ -128,6 +129,7 @@ class Plan:
     body: BodyDecoder | None
     action: Action
     answers: Answers
+    caching: Caching | None
     limit: Limit | None = None
     failures: Failures | None = None
 

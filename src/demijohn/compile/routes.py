@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 if TYPE_CHECKING:
+    from demijohn.compile.caching import Headers
+    from demijohn.compile.cors import Cors
     from demijohn.compile.plan import Plan
 
 __all__ = ["Match", "Resource", "Routes", "normal_path"]
@@ -29,11 +31,14 @@ class Resource:
     """Hold what stands behind the paths of one template: a plan for each method, and the exact `Allow`.
 
     Templates that differ in the names of their parameters only are one resource; `template` is the first.
+    `cors` says which other origins may use it, and `preflight` what a preflight is told besides.
     """
 
     template: str
     plans: Mapping[str, Plan]
     allow: str
+    cors: Cors | None = None
+    preflight: Headers = ()
 
     @property
     def shape(self) -> str:

@@ -27,17 +27,21 @@ from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAll
 from werkzeug.routing import Rule
 
 from demijohn.compile.answers import Answer
+from demijohn.compile.cors import Cors
 from demijohn.compile.plan import Plan
 from demijohn.compile.routes import Match, Resource, Routes
-from demijohn.errors import Problem
+from demijohn.errors import BadRequest, Problem
+from demijohn.serve.entrance import Entrance
 from demijohn.serve.operation import run
-from demijohn.serve.reply import SECURITY_HEADERS, Reply, problem_of, reply_problem
+from demijohn.serve.protection import SECURITY_HEADERS, protect, share
+from demijohn.serve.reply import Reply, problem_of, reply_problem, send_problem
 from demijohn.serve.request import Request
 
 __all__ = ["Dispatcher"]
 
 _DECISION = "demijohn.decision"
 _REQUEST_ID = "demijohn.request_id"
+_PREFLIGHT = "HTTP_ACCESS_CONTROL_REQUEST_METHOD"
 _OPTIONS = "demijohn_options"
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch
 
@@ -58,17 +62,32 @@ class _Decision:
     outcome: Callable[[], Response] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Area:
+    """Hold the paths below a contract's base path that are shared with other origins."""
+
+    base_path: str
+    documents: frozenset[str]
+    cors: Cors
+
+    def covers(self, path: str) -> bool:
+        return path == self.base_path or path.startswith(self.base_path + "/")
+
+
 class Dispatcher:
     """Route each request once: to an operation inside Flask's life cycle, or to Flask as it is.
 
     `inner` is the `wsgi_app` that was there before.
     """
 
-    def __init__(self, app: Flask, max_body_bytes: int) -> None:
+    def __init__(self, app: Flask, max_body_bytes: int, entrance: Entrance, hsts: str = "") -> None:
         self.app = app
         self.inner = app.wsgi_app
         self.max_body_bytes = max_body_bytes
+        self.entrance = entrance
+        self.hsts = hsts
         self.routes = Routes(())
+        self._areas: tuple[_Area, ...] = ()
         self._rules: dict[str, Rule] = {_OPTIONS: Rule("/", endpoint=_OPTIONS)}
         self._full_dispatch = app.full_dispatch_request
         self._has_no_hooks: bool | None = None
@@ -79,36 +98,84 @@ class Dispatcher:
         app.full_dispatch_request = self._dispatch  # type: ignore[method-assign]  # leaves out what nobody asked for
         app.view_functions[_OPTIONS] = _answer_options
         _answer_errors_as_problems(app)
+        if type(app).log_exception is Flask.log_exception:
+            app.log_exception = _log_exception  # type: ignore[method-assign]  # one line, whatever the path holds
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request: by its operation alone where nothing of Flask has a part in it, else through Flask."""
         request_id = environ[_REQUEST_ID] = _request_id(environ)
+        refusal = self.entrance.refuse(environ)
+        if refusal is not None:
+            start = self._finish(Request(environ), start_response, None)
+            return send_problem(refusal, environ["REQUEST_METHOD"] == "HEAD", start)
         request = Request(environ)
         match = self.routes.match(request.path)
-        if match is not None:
-            plans = match.resource.plans
-            plan = plans.get(request.method) or (plans.get("GET") if request.method == "HEAD" else None)
-            decision = environ[_DECISION] = _Decision(match, plan, request)
-            if plan is not None and plan.stands_alone and self._is_alone(environ):
-                try:
-                    answer = run(plan, match, request, self.max_body_bytes)
-                except Exception as error:  # every one goes Flask's way, from the view
-                    decision.outcome = _raiser(error)
-                else:
-                    assert isinstance(answer, Answer)  # no function of the application made a response
-                    reply = Reply(answer, request.method == "HEAD")
+        if match is None:
+            return self._serve_other(environ, request, start_response)
+        resource = match.resource
+        cors = resource.cors
+        if cors is not None and request.method == "OPTIONS" and _PREFLIGHT in environ:
+            return _answer_preflight(resource, environ, self._finish(request, start_response, cors))
+        plan = resource.plans.get(request.method) or (resource.plans.get("GET") if request.method == "HEAD" else None)
+        decision = environ[_DECISION] = _Decision(match, plan, request)
+        if plan is not None and plan.stands_alone and self._is_alone(environ):
+            try:
+                answer = run(plan, match, request, self.max_body_bytes)
+            except Exception as error:  # every one goes Flask's way, from the view
+                decision.outcome = _raiser(error)
+            else:
+                assert isinstance(answer, Answer)  # no function of the application made a response
+                reply = Reply(answer, request.method == "HEAD")
+                if cors is None and environ["wsgi.url_scheme"] == "http":
                     return reply.send(start_response, ("X-Request-ID", request_id), *request.added)
+                return reply.send(self._finish(request, start_response, cors))
+        return self.inner(environ, self._finish(request, start_response, cors))
 
-        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            headers += (("X-Request-ID", request_id), *request.added)
-            return start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
+    def _serve_other(self, environ: dict[str, Any], request: Request, start_response: StartResponse) -> Iterable[bytes]:
+        """Let Flask answer what belongs to no operation.
 
+        The documents of a contract are shared as its operations are, and so is the news that something is not there.
+        """
+        area = next((area for area in self._areas if area.covers(request.path)), None)
+        cors = area.cors if area is not None and request.path in area.documents else None
+        start = self._finish(request, start_response, cors, None if area is None else area.cors)
+        if not request.method.isupper():
+            # Werkzeug would take `get` for GET, but methods have a case (RFC 9110, 9.1).
+            return send_problem(BadRequest("Methods are written in upper case."), False, start)
         return self.inner(environ, start)
 
-    def add(self, resources: Iterable[Resource], reserved: Iterable[str]) -> None:
-        """Serve more resources, beside those that are served already; leave `reserved` paths to Flask."""
-        new = tuple(resources)
-        self.routes = Routes((*self.routes.resources, *new), (*self.routes.reserved, *reserved))
+    def _finish(
+        self,
+        request: Request,
+        start_response: StartResponse,
+        cors: Cors | None,
+        cors_if_missing: Cors | None = None,
+    ) -> StartResponse:
+        """Return a `start_response` that adds what an answer needs beside its own headers."""
+        environ = request.environ
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            headers += (("X-Request-ID", environ[_REQUEST_ID]), *request.added)
+            if not status.startswith("304"):  # what it does not say stays as it was (RFC 9111, 3.2)
+                protect(headers, self.hsts if environ["wsgi.url_scheme"] == "https" else "")
+            policy = cors_if_missing if cors is None and status.startswith("404") else cors
+            if policy is not None:
+                share(headers, policy, environ.get("HTTP_ORIGIN"))
+            return start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
+
+        return start
+
+    def add(self, resources: Iterable[Resource], reserved: Iterable[str], base_path: str) -> None:
+        """Serve more resources below `base_path`, beside those that are served already.
+
+        `reserved` are the paths of the contract's documents, which Flask answers.
+        """
+        new, documents = tuple(resources), frozenset(reserved)
+        self.routes = Routes((*self.routes.resources, *new), (*self.routes.reserved, *documents))
+        cors = next((resource.cors for resource in new if resource.cors is not None), None)
+        if cors is not None:
+            areas = (*self._areas, _Area(base_path, documents, cors))
+            self._areas = tuple(sorted(areas, key=lambda area: -len(area.base_path)))
         for resource in new:
             for plan in resource.plans.values():
                 self._rules[plan.endpoint] = Rule(_flask_rule(plan.path), endpoint=plan.endpoint)
@@ -178,6 +245,20 @@ class Dispatcher:
             return decision.outcome()
         result = self._run(decision)
         return result.response() if isinstance(result, Reply) else result
+
+
+def _answer_preflight(resource: Resource, environ: Mapping[str, Any], start: StartResponse) -> Iterable[bytes]:
+    """Tell a browser what a page of another origin may send, and one that may nothing, nothing.
+
+    No function of the application takes part, and nobody is asked who is calling: a preflight has no credentials
+    (https://fetch.spec.whatwg.org/#cors-preflight-fetch).
+    """
+    assert resource.cors is not None
+    headers = [*SECURITY_HEADERS, ("Allow", resource.allow)]
+    if resource.cors.headers(environ.get("HTTP_ORIGIN")):
+        headers += resource.preflight
+    start("204 No Content", headers)
+    return []
 
 
 _SIGNALS = (
@@ -265,6 +346,17 @@ def _on_http_exception(error: HTTPException) -> Any:
         current_app.logger.error("request %s failed; the traceback is logged beside this line", request_id)
     problem = problem_of(error)
     return reply_problem(problem, request_id) if isinstance(problem, Problem) else problem
+
+
+def _log_exception(exc_info: Any) -> None:
+    """Log what ended a request as Flask does, with its id; no client can begin another line of the log."""
+    path, method = _printable(flask_request.path), _printable(flask_request.method)
+    request_id = flask_request.environ.get(_REQUEST_ID)
+    current_app.logger.error("Exception on %s [%s], request %s", path, method, request_id, exc_info=exc_info)
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def _request_id(environ: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from demijohn.compile.answers import Answer
 from demijohn.compile.bodies import NO_BODY
+from demijohn.compile.caching import Headers
 from demijohn.compile.guards import ANONYMOUS, CALLER, Caller, NoCredentials
 from demijohn.compile.parameters import REQUIRED, Incoming
 from demijohn.compile.plan import Arguments, Plan
@@ -35,7 +36,7 @@ def run(plan: Plan, match: Match, request: Request, max_body_bytes: int) -> Answ
     agreed = plan.answers.agree(request.header("Accept"))
     arguments = decode(plan, match, request, caller, agreed, max_body_bytes)
     result = plan.action.run(arguments)
-    return encode(plan, result, agreed, request)
+    return encode(plan, result, caller, agreed, request)
 
 
 def admit(plan: Plan, request: Request) -> Caller:
@@ -81,16 +82,17 @@ def decode(plan: Plan, match: Match, request: Request, caller: Caller, agreed: s
     return Arguments(values, body.value, dict(body.files), caller, prefer, request, agreed, raw)
 
 
-def encode(plan: Plan, result: Any, agreed: str, request: Request) -> Answer | Response:
+def encode(plan: Plan, result: Any, caller: Caller, agreed: str, request: Request) -> Answer | Response:
     """Turn a handler's result into an answer, and check it against the contract."""
     if isinstance(result, Problem):
         raise result
+    caching = () if plan.caching is None else plan.caching.headers(caller)
     try:
         if isinstance(result, Answer):  # of a resource: the proof at start-up stands for a check of each
-            return seal(result, request)
+            return seal(result, request, caching)
         if isinstance(result, Response):
-            return _checked(plan, result)
-        return seal(plan.answers.finish(result, agreed), request)
+            return _checked(plan, result, caching)
+        return seal(plan.answers.finish(result, agreed), request, caching)
     except BrokenPromise as broken:
         current_app.logger.error(
             "operation %s (%s) broke its contract: %s [%s]",
@@ -123,10 +125,15 @@ def _summary(faults: list[dict[str, str]]) -> str:
     return f"{place} {detail}{more}."
 
 
-def _checked(plan: Plan, response: Response) -> Response:
+def _checked(plan: Plan, response: Response, caching: Headers) -> Response:
     """Check a response object that a handler made itself; a stream is left alone."""
     if plan.answers.validate:
         body = None if response.is_streamed else response.get_data()
         headers = {name.lower(): value for name, value in response.headers.items()}
         plan.answers.check(response.status_code, body, response.mimetype or "", headers)
+    for name, value in caching:
+        if name == "Vary":
+            response.vary.update(value.split(", "))
+        else:
+            response.headers.setdefault(name, value)
     return response

@@ -12,37 +12,35 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_etags
 
 from demijohn.compile.answers import Answer, etag_of
+from demijohn.compile.caching import Headers
 from demijohn.errors import Problem
+from demijohn.serve.protection import SECURITY_HEADERS, SECURITY_NAMES, add_vary
 from demijohn.serve.request import Request
 
-__all__ = ["Reply", "problem_of", "reply_problem", "seal"]
+__all__ = ["Reply", "problem_of", "reply_problem", "seal", "send_problem"]
 
 PROBLEM_TYPE = "application/problem+json"
 
-# What an API answer never needs: to be sniffed, framed, or to load anything.
-SECURITY_HEADERS = (
-    ("X-Content-Type-Options", "nosniff"),
-    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
-    ("Referrer-Policy", "no-referrer"),
-)
-_SECURITY_NAMES = frozenset(name.lower() for name, _ in SECURITY_HEADERS)
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
-def seal(answer: Answer, request: Request) -> Answer:
-    """Add what every answer carries; give the answer to a GET a strong ETag.
+def seal(answer: Answer, request: Request, caching: Headers = ()) -> Answer:
+    """Add what every answer carries, and `caching` where it says nothing of that itself.
 
-    It becomes a 304 where the client has it already (RFC 9110, 13.1.2).
+    The answer to a GET gets a strong ETag. It becomes a 304 where the client has it already (RFC 9110, 13.1.2).
     """
     status, body, media_type, own = answer
     headers: list[tuple[str, Any]] = [*SECURITY_HEADERS]
     tag: Any = None
     if own:
         names = {name.lower(): value for name, value in own}
-        if not _SECURITY_NAMES.isdisjoint(names):
+        if not SECURITY_NAMES.isdisjoint(names):
             headers = [header for header in headers if header[0].lower() not in names]
         headers += [(name, str(value)) for name, value in own]
         tag = names.get("etag")
+        _keep(headers, caching)
+    else:
+        headers += caching
     if media_type is not None:
         text = media_type.startswith("text/") and "charset" not in media_type
         headers.append(("Content-Type", media_type + "; charset=utf-8" if text else media_type))
@@ -55,6 +53,15 @@ def seal(answer: Answer, request: Request) -> Answer:
             kept = [header for header in headers if header[0].lower() != "content-type"]
             return Answer(304, b"", None, kept)
     return Answer(status, body, media_type, headers)
+
+
+def _keep(headers: list[tuple[str, str]], caching: Headers) -> None:
+    """Add what an answer says of caching, unless it says something of it itself; `Vary` grows."""
+    for name, value in caching:
+        if name == "Vary":
+            add_vary(headers, value)
+        elif all(other.lower() != "cache-control" for other, _ in headers):
+            headers.append((name, value))
 
 
 def _matches(known: str, tag: str) -> bool:
@@ -96,8 +103,17 @@ def reply_problem(problem: Problem, request_id: str | None = None) -> Response:
     members = problem.document()
     if problem.status == 500 and request_id is not None:
         members["id"] = request_id
-    headers = [*SECURITY_HEADERS, *problem.headers, ("Content-Type", PROBLEM_TYPE), ("Cache-Control", "no-store")]
-    return current_app.response_class(orjson.dumps(members), problem.status, headers)
+    return current_app.response_class(orjson.dumps(members), problem.status, _problem_headers(problem))
+
+
+def send_problem(problem: Problem, is_head: bool, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Send a problem that was found before Flask was asked."""
+    answer = Answer(problem.status, orjson.dumps(problem.document()), PROBLEM_TYPE, _problem_headers(problem))
+    return Reply(answer, is_head).send(start_response)
+
+
+def _problem_headers(problem: Problem) -> list[tuple[str, Any]]:
+    return [*SECURITY_HEADERS, *problem.headers, ("Content-Type", PROBLEM_TYPE), ("Cache-Control", "no-store")]
 
 
 def problem_of(error: HTTPException) -> Problem | Response:
