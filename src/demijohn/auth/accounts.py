@@ -73,7 +73,7 @@ class Accounts:
         self._app = app
         self._title = app.name
         self._issuers: dict[str | None, OutsideIssuer] = {}
-        bindings.beside.append(metadata)
+        bindings.keep(metadata)
         bindings.secret.add(self.model.password)
 
     @cached_property

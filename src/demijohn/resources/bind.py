@@ -77,15 +77,13 @@ class _SeveralResources(ModelResource):
 class Bindings:
     """Bind what was handed over to the contracts of one application.
 
-    `shapes` has, by method and path, what operations are on a model; `warnings` what harms nobody. `beside` declares
-    the tables that other parts of Demijohn keep beside the models. `secret` are columns that no operation may show,
+    `shapes` has, by method and path, what operations are on a model; `warnings` what harms nobody. `secret` are columns that no operation may show,
     take or search by; `others` are shapes of the contract to come that were made elsewhere.
     """
 
     def __init__(self, resources: Resources, app: Flask, settings: Settings, key: Callable[[], bytes]) -> None:
         self.shapes: dict[tuple[str, str], Shape] = {}
         self.warnings: list[Finding] = []
-        self.beside: list[MetaData] = []
         self.secret: set[AnyColumn] = set()
         self.others: list[Shape] = []
         self._resources = resources
@@ -112,7 +110,7 @@ class Bindings:
     def own_metadatas(self) -> tuple[MetaData, ...]:
         """Return what declares the tables that Demijohn keeps for itself."""
         has_keys = any(one.idempotency_key is not None for one in self.shapes.values())
-        return (*([idempotency.metadata] if has_keys else []), *self._kept, *self.beside)
+        return (*([idempotency.metadata] if has_keys else []), *self._kept)
 
     @cached_property
     def database(self) -> Database:
