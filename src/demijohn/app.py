@@ -206,11 +206,14 @@ def _database(app: Flask) -> Database:
 
 def _open_accounts(app: Flask, declaration: Declaration) -> None:
     from demijohn.auth.accounts import Accounts
+    from demijohn.auth.tokens import jwks_blueprint
 
     state: State = app.extensions["demijohn"]
     assert state.resources is not None
     limits = LoginLimits(state.limiter, state.settings)
     state.accounts = Accounts(declaration, state.resources, app, state.settings, login_limits=limits)
+    if state.accounts.tokens.is_public:
+        app.register_blueprint(jwks_blueprint(state.accounts.tokens))
 
 
 def _serve(app: Flask, addition: _Addition) -> None:

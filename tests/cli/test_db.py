@@ -340,6 +340,29 @@ def test_operations_decide_which_own_tables_there_are(engine: sa.Engine) -> None
     assert "demijohn_idempotency" in tables(engine)
 
 
+def test_rate_limits_that_are_kept_in_the_database_have_a_table(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEMIJOHN_RATE_LIMIT_STORAGE", "database")
+    application()
+    assert done("create", ".") == ["Created person, note, demijohn_rate_limit."]
+    assert done("check", ".")
+    assert done("create", ".") == ["All tables are there already."]
+
+
+def test_an_application_without_models_has_that_table_as_well(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEMIJOHN_RATE_LIMIT_STORAGE", "database")
+    Path("openapi.yaml").write_text(SMALL, encoding="utf-8")
+    Path("app.py").write_text(
+        "from flask import Flask\nfrom demijohn import Demijohn\n"
+        "app = Flask(__name__)\nDemijohn(app).add_contract('openapi.yaml')\n",
+        encoding="utf-8",
+    )
+    assert done("create", ".") == ["Created demijohn_rate_limit."]
+
+
 # Beside Flask-Migrate
 
 SHARED_APP = """\

@@ -89,6 +89,7 @@ def test_json_says_the_same() -> None:
         "operation_id": "nothing.here",
         "does": "mock",
         "who_may": "token (write read) or key",
+        "rate_limit": None,
         "parameters": [],
         "body": ["application/json", "multipart/form-data"],
         "answers": ["201"],
@@ -98,6 +99,18 @@ def test_json_says_the_same() -> None:
     }
     assert api["operations"][0]["parameters"] == ["query a", "query b"]
     assert (api["webhooks"], api["callbacks"]) == (["restocked"], ["paid of POST /orders"])
+
+
+def test_rate_limits_are_shown() -> None:
+    Path("openapi.yaml").write_text(
+        CONTRACT.replace("  /hello:\n", "  /hello:\n    x-rate-limit: 100/hour; 5/minute\n")
+    )
+    assert "answers, at most 5 per minute and 100 per hour\n" in plan("openapi.yaml").output
+    (api,) = json.loads(plan("openapi.yaml", "--format", "json").output)["apis"]
+    assert [one["rate_limit"] for one in api["operations"]] == [
+        {"scope": "path /api/hello", "windows": [{"quota": 5, "seconds": 60}, {"quota": 100, "seconds": 3600}]},
+        None,
+    ]
 
 
 def test_the_operations_of_an_application_have_to_be_bound() -> None:

@@ -387,7 +387,13 @@ def test_the_nearest_controller_counts(bench: Bench, key: str) -> None:
 
 def test_extensions_of_a_path_are_those_of_its_operations(bench: Bench) -> None:
     item = {"x-a": 1, "x-b": 1, "get": {"responses": OK, "x-b": 2, "x-c": 3}}
-    assert bench.operation(bench.document(paths={"/a": item})).extensions == {"x-a": 1, "x-b": 2, "x-c": 3}
+    found = bench.operation(bench.document(paths={"/a": item}))
+    assert found.extensions == {"x-a": 1, "x-b": 2, "x-c": 3}
+    assert {key: place.pointer for key, place in found.extension_places.items()} == {
+        "x-a": "/paths/~1a/x-a",
+        "x-b": "/paths/~1a/get/x-b",
+        "x-c": "/paths/~1a/get/x-c",
+    }
 
 
 def test_an_operation_is_described(bench: Bench) -> None:

@@ -21,6 +21,7 @@ class Sent:
     query: str = ""
     base: str = ""
     method: str = "GET"
+    address: str = ""
 
     def header(self, name: str) -> str | None:
         return None

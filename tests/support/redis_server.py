@@ -23,6 +23,7 @@ class RedisServer:
         program = shutil.which("redis-server")
         if program is None:
             skip_or_fail("Redis is not installed (Debian: redis-server)")
+        self.folder = folder
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]

@@ -15,7 +15,7 @@ from demijohn.auth.events import told
 from demijohn.auth.keys import Keys
 from demijohn.auth.operations import MAKERS
 from demijohn.auth.outside import OutsideIssuer
-from demijohn.auth.passwords import Passwords
+from demijohn.auth.passwords import Busy, Passwords
 from demijohn.auth.registering import register
 from demijohn.auth.sessions import Opened, Sessions
 from demijohn.auth.tables import metadata, stamp_of
@@ -124,7 +124,7 @@ class Accounts:
         """Have the shape of an operation compared with the user model, together with all others of the contract."""
         self._bindings.others.append(shape)
 
-    def challenge(self, operation: Operation) -> list[tuple[str, str]]:
+    def challenge(self) -> list[tuple[str, str]]:
         """Return the header that a 401 carries."""
         return [("WWW-Authenticate", challenge_of("bearer", self._title))]
 
@@ -139,6 +139,8 @@ class Accounts:
                 return _either(self._by_token, self._outside(scheme))
             case "bearer" | "oauth2":
                 return self._by_token
+            case "apiKey" if scheme.location == "header" and (scheme.parameter or "").lower() == "authorization":
+                return self._by_authorization
             case "apiKey":
                 return self._by_api_key
         return "accounts check bearer tokens and API keys"
@@ -167,6 +169,11 @@ class Accounts:
             return None
         id_, user, scopes = found
         return _OwnInfo({"sub": user.key, "scope": sorted(scopes), "api_key": id_})
+
+    def _by_authorization(self, header: str) -> Mapping[str, Any] | None:
+        """Check what Swagger 2.0, without bearer tokens, has to call an API key: `Authorization: Bearer ...`."""
+        kind, _, token = header.partition(" ")
+        return self._by_token(token.strip()) if kind.lower() == "bearer" else self._by_api_key(header)
 
     def _outside(self, scheme: Scheme) -> Verifier:
         issuer = self._issuers.get(scheme.openid_url)
@@ -249,7 +256,10 @@ class Accounts:
 
     def _rehashed(self, user: User, password: str) -> User:
         """Store the hash that is made today of a password that has an older one; sessions and keys go on."""
-        new = self.passwords.hash(password)
+        try:
+            new = self.passwords.hash(password)
+        except Busy:  # there will be another login
+            return user
 
         def work(transaction: Transaction) -> bool:
             if not self.users.set_password(transaction, user, new):
@@ -301,7 +311,7 @@ class Accounts:
         """Return the problem of a caller who is no user of this application."""
         return Unauthorized(
             "The credentials are of nobody who has an account here.",
-            headers=[("WWW-Authenticate", challenge_of("bearer", self._title))],
+            headers=self.challenge(),
         )
 
 

@@ -104,7 +104,7 @@ class ApiKeys:
             return None
         return id_, user, user.roles & frozenset(json.loads(scopes))
 
-    def list(self, user: User) -> list[ApiKey]:
+    def of(self, user: User) -> list[ApiKey]:
         """Return the keys of a user, the oldest first."""
         rows = self._database.read(self._list, {"user_key": user.text, "stamp": user.stamp})
         return [_api_key(*row) for row in rows]

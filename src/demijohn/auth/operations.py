@@ -94,7 +94,7 @@ def login(accounts: Accounts, comparison: Comparison) -> Act:
     outcome = comparison.outcome(_TOKENS, (200, 201), required="access_token", headers=_NO_STORE)
     is_form = "grant_type" in taken
     reply = _reply(accounts, outcome, comparison.operation)
-    challenge = accounts.challenge(comparison.operation)
+    challenge = accounts.challenge()
 
     def run(arguments: Arguments) -> Answer:
         body = arguments.body
@@ -123,7 +123,7 @@ def refresh(accounts: Accounts, comparison: Comparison) -> Act:
     comparison.check(taken, dict.fromkeys(["refresh_token", *_IGNORED], "string"))
     outcome = comparison.outcome(_TOKENS, (200, 201), required="refresh_token", headers=_NO_STORE)
     reply = _reply(accounts, outcome, comparison.operation)
-    challenge = accounts.challenge(comparison.operation)
+    challenge = accounts.challenge()
     wrong = [(name, f'{one}, error="invalid_token"') for name, one in challenge]
 
     def run(arguments: Arguments) -> Answer:
@@ -218,7 +218,7 @@ def sessions(accounts: Accounts, comparison: Comparison) -> Act:
     def run(arguments: Arguments) -> Answer:
         user = accounts.user_of(arguments.caller)
         current = accounts.session_in(arguments.caller)
-        shown = [_session(one, current) for one in accounts.sessions.list(user)]
+        shown = [_session(one, current) for one in accounts.sessions.of(user)]
         return outcome.many(shown, arguments.media_type)
 
     return Builtin("list sessions", run)
@@ -281,7 +281,7 @@ def list_api_keys(accounts: Accounts, comparison: Comparison) -> Act:
 
     def run(arguments: Arguments) -> Answer:
         user = accounts.user_of(arguments.caller)
-        return outcome.many([_api_key(one) for one in accounts.api_keys.list(user)], arguments.media_type)
+        return outcome.many([_api_key(one) for one in accounts.api_keys.of(user)], arguments.media_type)
 
     return Builtin("list API keys", run)
 

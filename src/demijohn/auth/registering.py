@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Register", "register"]
 
 _PASSWORD: Final = "password"  # noqa: S105  # the name of a property
-_ROLE: Final = "\0role"
-"""How the default role travels with the body; whatever a client sends under this name is overwritten."""
 
 
 class Register:
@@ -54,7 +52,8 @@ class Register:
         self._has_mail = any(model.is_mail(one) for one in model.login)
         self._fixed: dict[str, Any] = {}
         if model.roles is not None and model.default_role is not None:
-            self._fixed[_ROLE] = model.stored_roles([model.default_role])
+            role = next(name for name, column in names.items() if column is model.roles)
+            self._fixed[role] = model.stored_roles([model.default_role])
 
     @property
     def has_hooks(self) -> bool:
@@ -70,6 +69,10 @@ class Register:
         body = arguments.body
         if body is ABSENT or not isinstance(body, dict):
             raise bad_request([Fault((), "must be an object")])
+        # The default role travels as one more property, which is nobody's to send.
+        sent = [Fault((name,), "is not a property that can be stored") for name in self._fixed if name in body]
+        if sent:
+            raise bad_request(sent)
         body = {**body, **self._names(body)}
         body[_PASSWORD] = self._accounts.hashed(body.get(_PASSWORD), _PASSWORD)
         answer = self._create.run(arguments._replace(body={**body, **self._fixed}))
@@ -158,7 +161,7 @@ def _fields(accounts: Accounts, comparison: Comparison, binder: Binder, taken: M
             if field is not None:
                 found.append(replace(field, required=one.required))
     if model.roles is not None and model.default_role is not None:
-        found.append(_role(accounts, binder, comparison.operation.place))
+        found.append(_role(accounts, binder, comparison.operation.place, taken))
     return found
 
 
@@ -172,14 +175,15 @@ def _password(accounts: Accounts, binder: Binder, taken: Taken) -> Field:
     return replace(field, required=True, write_only=True)
 
 
-def _role(accounts: Accounts, binder: Binder, place: Place) -> Field:
+def _role(accounts: Accounts, binder: Binder, place: Place, taken: Mapping[str, Taken]) -> Field:
     model = accounts.model
     assert model.roles is not None
     attribute = model.model.attribute(model.roles)
     schema: dict[str, Any] = {"type": "string", "enum": [model.default_role]}
     if isinstance(model.roles.type, JSON | ARRAY):
         schema = {"type": "array", "items": {"type": "string"}}
-    field = binder.value(_ROLE, schema, model.model, attribute, place)
+    name = f"\0{attribute}" if attribute in taken else attribute
+    field = binder.value(name, schema, model.model, attribute, place)
     if field is None:
         raise BindingError([f"accounts: default_role={model.default_role!r} does not go with {attribute!r}"])
     return replace(field, required=True, write_only=True)

@@ -136,13 +136,14 @@ class Sessions:
         """Begin a session of a user; one that is not `refreshable` gets no refresh token."""
         now = int(self._clock())
         session = secrets.token_hex(16)
+        ends_at = now + self._longest_s
         row = {
             "id": session,
             "user_key": user.text,
             "stamp": user.stamp,
             "created_at": now,
             "used_at": now,
-            "expires_at": now + self._longest_s,
+            "expires_at": ends_at,
             "address": address[:45],
             "agent": _printable(agent)[:200],
         }
@@ -150,7 +151,7 @@ class Sessions:
         token = None
         if refreshable:
             token = PREFIX + secrets.token_hex(_RANDOM_BYTES)
-            self._add_token(transaction, token, session, now, row["expires_at"])
+            self._add_token(transaction, token, session, now, ends_at)
         if self._pruning.is_due():
             for one in self._prune:
                 transaction.run(one, {"now": now})
@@ -229,7 +230,7 @@ class Sessions:
         """Let the sessions of a user go on although the hash of the password has changed."""
         transaction.run(self._stamp, {"user_key": user_key, "old": old_stamp, "new": new_stamp})
 
-    def list(self, user: User) -> list[Session]:
+    def of(self, user: User) -> list[Session]:
         """Return the sessions of a user that are alive, the one used last first."""
         values = {"user_key": user.text, "stamp": user.stamp, "now": int(self._clock())}
         return [Session(*row) for row in self._database.read(self._list, values)]

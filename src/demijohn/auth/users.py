@@ -225,12 +225,12 @@ class Users:
         found = [self.read(row) for row in self.database.read(self._by_names(names), values)]
         wanted = tuple(values.values())
         places = {name: index for index, name in enumerate(self.model.login)}
-        ranked = [
-            (rank, wanted.index(name), user)
-            for user in found
-            for rank, one in enumerate(names)
-            if (name := user.names[places[one]]) in wanted
-        ]
+        ranked: list[tuple[int, int, User]] = []
+        for user in found:
+            for rank, name in enumerate(names):
+                stored = user.names[places[name]]
+                if stored is not None and stored in wanted:
+                    ranked.append((rank, wanted.index(stored), user))
         return min(ranked, key=lambda one: one[:2])[2] if ranked else None
 
     def _compile_names(self, names: tuple[str, ...]) -> Statement:

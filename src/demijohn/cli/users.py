@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -59,7 +58,8 @@ def create(
     if unknown or not names:
         wrong = f"a user of {target} does not log in by {unknown[0]!r}" if unknown else "nobody could log in"
         raise click.ClickException(f"{wrong}; allowed are {', '.join(f'--login {one}=...' for one in model.login)}.")
-    values: dict[AnyColumn, Any] = {model.login[name]: model.normal(name, text) for name, text in names.items()}
+    names = {name: model.normal(name, text) for name, text in names.items()}
+    values: dict[AnyColumn, Any] = {model.login[name]: text for name, text in names.items()}
     for name, text in _pairs(others, "--set").items():
         column = model.model.columns.get(name)
         if column is None or column in model.guarded:
@@ -79,21 +79,31 @@ def create(
 
 @user.command("list")
 @_target
-def list_(target: str) -> None:
+@click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def list_(target: str, style: str) -> None:
     """List the users."""
     accounts = _accounts(target)
     model, users = accounts.model, accounts.users
-    table = Table("KEY", *(name.upper() for name in model.login), "ROLES", "DISABLED", box=None, pad_edge=False)
 
     def work(transaction: Transaction) -> list[Any]:
         return list(transaction.connection.execute(select(model.key).order_by(model.key)).scalars())
 
-    for key in _write(accounts, work):
-        found = users.by_key(key)
-        if found is not None:
-            names = (name or "" for name in found.names)
-            table.add_row(found.text, *names, " ".join(sorted(found.roles)), "yes" if found.is_disabled else "")
-    Console(highlight=False, markup=False, soft_wrap=True).print(table)
+    found = [one for key in _write(accounts, work) if (one := users.by_key(key)) is not None]
+    if style == "json":
+        click.echo(json.dumps([_data(accounts, one) for one in found], indent=2, ensure_ascii=False))
+        return
+    rows = [("KEY", *(name.upper() for name in model.login), "ROLES", "DISABLED")]
+    for one in found:
+        names = (name or "" for name in one.names)
+        rows.append((one.text, *names, " ".join(sorted(one.roles)), "yes" if one.is_disabled else ""))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _data(accounts: Accounts, one: User) -> dict[str, Any]:
+    names = dict(zip(accounts.model.login, one.names, strict=True))
+    return {"key": one.text, "login": names, "roles": sorted(one.roles), "disabled": one.is_disabled}
 
 
 @user.command()
@@ -174,7 +184,7 @@ def _set(accounts: Accounts, found: User, values: Mapping[AnyColumn, Any]) -> No
     model = accounts.model
 
     def work(transaction: Transaction) -> None:
-        statement = update(model.model.table).where(model.key == found.key).values(values)  # type: ignore[arg-type]  # columns are keys, too
+        statement = update(model.model.table).where(model.key == found.key).values(values)
         transaction.connection.execute(statement)
 
     _write(accounts, work)

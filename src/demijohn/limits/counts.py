@@ -101,7 +101,8 @@ class _Table:
             if entry is None or entry.ends_at <= now:
                 entry = self._begin(key, now + window_s, now)
             entry.hits += 1
-            return Count(entry.hits, entry.ends_at - now)
+            # The sum of two floats less one of them may be more than the other.
+            return Count(entry.hits, min(entry.ends_at - now, window_s))
 
     def take_back(self, key: str, now: float) -> None:
         with self._lock:

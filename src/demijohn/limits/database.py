@@ -59,7 +59,8 @@ class DatabaseCounts:
 
         hits, ends_at = statements.database.write(work)
         self._prune(statements, now)
-        return Count(hits, (ends_at - now) / 1000)
+        # Who came later may be told first: then the count began after what is now here.
+        return Count(hits, min((ends_at - now) / 1000, counter.window_s))
 
     def take_back(self, counter: Counter) -> None:
         """Count one less, where there is one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -74,15 +75,18 @@ def _open_counts(storage: str, open_database: Callable[[], Database]) -> Counts:
     scheme = storage.partition("://")[0]
     if scheme not in ("redis", "rediss", "redis+unix"):
         # Not the whole of it: there may be a password in it.
-        raise SettingError([f"{key}: found {scheme[:20]!r}, allowed is {_STORAGES}"])
+        shown = re.match(r"[\w+.-]{0,20}", storage)
+        raise SettingError([f"{key}: found {shown[0] if shown else ''!r}, allowed is {_STORAGES}"])
     if find_spec("redis") is None:
         raise SettingError([f"{key}: the client library of Redis is not installed; install demijohn[redis]"])
     from demijohn.limits.redis import RedisCounts
 
     try:
         return SharedCounts(RedisCounts(storage), f"the Redis at {urlsplit(storage).hostname or 'its socket'}")
-    except ValueError as error:
-        raise SettingError([f"{key}: the address cannot be read: {error}"]) from None
+    except ValueError:
+        raise SettingError(
+            [f"{key}: the address cannot be read, allowed is redis://:PASSWORD@HOST:PORT/NUMBER"]
+        ) from None
 
 
 class Limiter:

@@ -387,6 +387,7 @@ class _NoRequest:
     base: str = ""
     path: str = ""
     query: str = ""
+    address: str = ""
 
     def header(self, name: str) -> str | None:
         return None

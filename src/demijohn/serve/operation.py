@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, current_app
+from werkzeug.exceptions import HTTPException
 
 from demijohn.compile.answers import Answer
 from demijohn.compile.bodies import NO_BODY
@@ -15,7 +16,7 @@ from demijohn.compile.guards import ANONYMOUS, CALLER, Caller, NoCredentials
 from demijohn.compile.parameters import REQUIRED, Incoming
 from demijohn.compile.plan import Arguments, Plan
 from demijohn.compile.routes import Match
-from demijohn.errors import BadRequest, BrokenPromise, Forbidden, PreconditionRequired, Problem, Unauthorized
+from demijohn.errors import BadRequest, BrokenPromise, PreconditionRequired, Problem
 from demijohn.serve.reply import seal
 from demijohn.serve.request import Request
 
@@ -47,9 +48,11 @@ def admit(plan: Plan, request: Request) -> Caller:
     try:
         caller = request.environ[CALLER] = guard.admit(request)
         return caller
-    except (Unauthorized, Forbidden) as refusal:
-        limit(plan, ANONYMOUS, request)
-        if failures is not None and isinstance(refusal, Unauthorized) and not isinstance(refusal, NoCredentials):
+    except (Problem, HTTPException) as refusal:  # a hook may refuse in its own way
+        status = refusal.status if isinstance(refusal, Problem) else refusal.code
+        if status in (401, 403):
+            limit(plan, ANONYMOUS, request)
+        if status == 401 and failures is not None and not isinstance(refusal, NoCredentials):
             failures.count(request.address)
         raise
 
