@@ -113,6 +113,8 @@ import blog
 import demijohn
 
 logging.basicConfig(level=logging.DEBUG, format="%(process)d %(levelname)s %(name)s %(message)s")
+# An application that logs its statements logs what is in them.
+logging.getLogger("sqlalchemy").setLevel(logging.WARNING)
 
 
 def counted(name):

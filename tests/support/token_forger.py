@@ -1,4 +1,4 @@
-"""Tokens of the running blog, changed and signed again: with its own key where the attack is not one of the signature."""
+"""Tokens of the running blog, changed and signed again with its own key."""
 
 from __future__ import annotations
 
