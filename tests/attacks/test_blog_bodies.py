@@ -59,7 +59,8 @@ def test_d1_to_d5_bodies_that_are_none(blog: Blog, poster: Posted, path: str) ->
     token = poster.member.access if path == POSTS else None
     for body in bodies:
         reply = blog.elsewhere().ask("POST", path, body, token=token)
-        assert reply.status == 400, (path, body[:60])
+        # A refresh token may come in a header, so a request without a body lacks a credential.
+        assert reply.status == (401 if (path, body) == (REFRESH, b"") else 400), (path, body[:60])
 
 
 @pytest.mark.usefixtures("unchanged")

@@ -234,6 +234,25 @@ def test_c7_of_a_hundred_at_once_ten_get_to_the_password(blog: Blog) -> None:
     assert guess(blog, alice.email, PASSWORD).status == 429
 
 
+# F9
+
+
+def test_f9_twenty_may_register_from_one_address_in_an_hour(blog: Blog) -> None:
+    before = len(blog.rows("users")[0])
+
+    def attempt(_: int) -> int:
+        name = f"crowd{next(blog.numbers)}"
+        body = f'{{"username":"{name}","email":"{name}@example.org","password":"{PASSWORD}"}}'.encode()
+        reply = blog._exchange("POST", "/auth/register", body, {"Content-Type": "application/json"})
+        assert reply.status in (201, 503) or (reply.status == 429 and 0 < int(reply.headers["retry-after"]) <= 3600)
+        return reply.status
+
+    statuses = Counter(at_once(40, attempt))
+    assert statuses[201] + statuses[503] == 20
+    assert statuses[429] == 20
+    assert len(blog.rows("users")[0]) - before == statuses[201]
+
+
 # C8
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import jwt
 import pytest
-from blog import PASSWORD, Blog, Member
+from blog import PASSWORD, WORKERS, Blog, Member
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from forged_tokens import encoded, forged
@@ -201,6 +201,20 @@ def test_b8_a_key_cannot_begin_what_only_a_login_may(blog: Blog) -> None:
     for path in ("/auth/me", "/auth/logout", "/more/keys", "/more/sessions"):
         method = "GET" if path in ("/auth/me", "/more/sessions") else "POST"
         assert blog.ask(method, path, X_API_Key=made["key"]).status == 401
+
+
+# F9
+
+
+def test_f9_who_sends_a_hundred_wrong_tokens_is_not_listened_to(blog: Blog) -> None:
+    alice = blog.member()
+    statuses = [blog.ask("GET", READ, token=f"wrong.{number}.0").status for number in range(120)]
+    # Each worker but the one that counted the last of them lets one more in before it knows.
+    assert set(statuses) == {401, 429}
+    assert 100 <= statuses.count(401) <= 100 + WORKERS
+    assert {blog.ask("GET", READ, token=alice.access).status for _ in range(8)} == {429}
+    assert blog.ask("GET", "/products").status == 200
+    assert blog.elsewhere().ask("GET", READ, token=alice.access).status == 200
 
 
 # B11, B12
