@@ -13,7 +13,10 @@ setup: $(VENV)/.run
 demo: setup
 	@echo "People, with Python handlers:  http://localhost:5000/"
 	@echo "Directory, without a handler:  http://localhost:5001/api/ui/"
-	@$(BIN)/demijohn run examples/directory --port 5001 & trap "kill $$! 2>/dev/null" EXIT; \
+	@echo "Blog, with accounts:           http://localhost:5002/ui/"
+	@$(BIN)/demijohn run examples/directory --port 5001 & directory=$$!; \
+		$(BIN)/demijohn run examples/blog --port 5002 & blog=$$!; \
+		trap "kill $$directory $$blog 2>/dev/null" EXIT; \
 		$(BIN)/demijohn run examples/people
 
 test: $(VENV)/.dev
@@ -36,7 +39,7 @@ bench: $(BENCH)/.run
 
 # The locks carry versions and hashes; `make lock` renews them.
 lock: $(VENV)/.dev
-	$(BIN)/uv pip compile pyproject.toml --group build --all-extras $(LOCK) -o requirements/run.txt
+	$(BIN)/uv pip compile pyproject.toml --group build --group demo --all-extras $(LOCK) -o requirements/run.txt
 	$(BIN)/uv pip compile pyproject.toml --group dev --all-extras $(LOCK) -c requirements/run.txt -o requirements/dev.txt
 	$(BIN)/uv pip compile pyproject.toml --group build --all-extras benchmarks/requirements.in $(LOCK) -c requirements/run.txt \
 		-o benchmarks/requirements.txt

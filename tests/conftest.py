@@ -98,7 +98,7 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
-SLOW = ("test_directory_schemathesis", "test_schemathesis", "test_killed", "test_faults")
+SLOW = ("test_blog_schemathesis", "test_directory_schemathesis", "test_schemathesis", "test_killed", "test_faults")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -99,7 +99,7 @@ def test_a_post_below_a_user_is_by_that_user(client: FlaskClient, sign_in: SignI
     response = client.post("/users/1/posts", json=HELLO, headers=alice)
     assert (response.status_code, response.headers["Location"]) == (201, "/users/1/posts/1")
     assert client.post("/users/1/posts", json=HELLO, headers=root).get_json()["user_id"] == 1
-    problem(client.post("/users/2/posts", json=HELLO, headers=alice), 404)
+    problem(client.post("/users/2/posts", json=HELLO, headers=alice), 403)
     problem(client.post("/users/9/posts", json=HELLO, headers=alice), 404)
     problem(client.post("/users/1/posts", json=HELLO), 401)
     assert client.get("/users/2/posts").get_json()["total"] == 0

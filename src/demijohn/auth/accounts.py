@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -70,6 +71,7 @@ class Accounts:
         self.tokens = Tokens(Keys.load(app, settings), settings)
         self.model: UserModel = read_user_model(declaration, _model(bindings.models, declaration))
         self.login_limits = login_limits
+        self._declaration = declaration
         self._bindings = bindings
         self._app = app
         self._title = app.name
@@ -103,6 +105,8 @@ class Accounts:
             return {}
         self._title = contract.title
         models = self._bindings.models
+        # Each reading of the models makes them anew, and those of one contract belong together.
+        self.model = replace(self.model, model=_model(models, self._declaration))
         dialect = self.users.database.dialect
         binder = Binder(contract, models, dialect, report, _nobody)
         ownership = Ownership(binder, dialect.name, _nobody, _nobody)
@@ -111,7 +115,7 @@ class Accounts:
         for operation, name in own:
             comparison = Comparison(f"{OWN}.{name}", operation, binder, self.model, report)
             if name == "register":
-                hooks = self._bindings.handle(models, _named(models, self.model.model)).hooks
+                hooks = self._bindings.handle(models, self.model.model).hooks
                 acts[operation.place] = register(self, comparison, binder, shaper, hooks)
             elif name in MAKERS:
                 acts[operation.place] = MAKERS[name](self, comparison)
@@ -351,10 +355,6 @@ def _model(models: Models, declaration: Declaration) -> Model:
     if model is None:
         raise BindingError([f"accounts: {thing!r} is no model; hand over a mapped class or a Table"])
     return model
-
-
-def _named(models: Models, model: Model) -> Model:
-    return next(one for one in models.all if one.source == model.source)
 
 
 def _to_be_checked(token: str) -> Mapping[str, Any]:

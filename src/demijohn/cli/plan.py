@@ -194,7 +194,7 @@ def _row(plan: Plan) -> tuple[str, ...]:
         checks.append(f"at most {plan.limit.policy.text}")
     who = plan.guard.summary if plan.guard else "anyone"
     for one in _owners(plan):
-        who += f"; own by {one['column']}" + (f", all for {' or '.join(one['except'])}" if one["except"] else "")
+        who += f"; own rows by {one['column']}" + (f", all for {' or '.join(one['except'])}" if one["except"] else "")
     return operation.method, plan.path, plan.action.name, who, ", ".join(checks) or "nothing"
 
 

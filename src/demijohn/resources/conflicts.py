@@ -19,7 +19,7 @@ from demijohn.resources.shape import Shape
 from demijohn.resources.statement import compile_statement
 from demijohn.resources.view import View
 
-__all__ = ["Conflicts", "bad_request", "conflict", "refused"]
+__all__ = ["Conflicts", "bad_request", "conflict", "dangling", "refused"]
 
 _IN_USE: Final = "The item is still referred to by other items."
 
@@ -129,7 +129,7 @@ class Conflicts:
         names = [self._names[column] for column in columns if column in self._names]
         if not names:
             return Conflict("The item refers to one that does not exist.")
-        return conflict([Fault((*place, name), f"refers to {_target(name)} that does not exist") for name in names])
+        return conflict([dangling(name, place) for name in names])
 
     def _dangling(self, values: Mapping[str, Any]) -> list[AnyColumn]:
         """Look for the reference that leads nowhere, where the database does not say which one it is."""
@@ -151,6 +151,11 @@ def conflict(faults: Sequence[Fault]) -> Conflict:
     """Return the problem of properties that do not go with what is stored."""
     errors = _errors(faults)
     return Conflict(_summary(errors), errors=errors)
+
+
+def dangling(name: str, place: tuple[int, ...] = ()) -> Fault:
+    """Return the fault of a property that refers to what is not there."""
+    return Fault((*place, name), f"refers to {_target(name)} that does not exist")
 
 
 def bad_request(faults: Sequence[Fault]) -> BadRequest:

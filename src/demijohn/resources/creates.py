@@ -77,6 +77,7 @@ class Create:
                 changed = run_before(hooks.before_create, dict(data), arguments.caller, transaction.connection)
                 ready = self._inserts.get(changed)
                 values = ready.values(changed) | path
+            writes.check_references(transaction, data, values)
             stored = self._inserts.run(transaction, ready, values)
             if stored is None:
                 raise writes.missing_parent(transaction, path)
@@ -111,6 +112,7 @@ class Create:
                 data = run_before(hooks.before_create, dict(item), arguments.caller, transaction.connection)
                 insertion = self._inserts.get(data)
                 values = insertion.values(data, (index,)) | above
+                writes.check_references(transaction, item, values, (index,))
                 row = self._inserts.run(transaction, insertion, values)
                 assert row is not None
                 stored.append(row)
@@ -123,7 +125,10 @@ class Create:
             assert ready is not None
             insertions, rows = ready
             above = self._values_above(transaction, path)
-            return answer(self._inserts.run_many(transaction, insertions, [row | above for row in rows]))
+            complete = [row | above for row in rows]
+            for number, (item, one) in enumerate(zip(items, complete, strict=True)):
+                writes.check_references(transaction, item, one, (number,))
+            return answer(self._inserts.run_many(transaction, insertions, complete))
 
         def answer(stored: list[Stored]) -> Answer:
             text = None if writes.shown is None else b"[" + b",".join(row.text or b"" for row in stored) + b"]"

@@ -23,7 +23,8 @@ from demijohn.resources.codecs import UnfitError
 from demijohn.resources.dialects.dialect import DatabaseName
 from demijohn.resources.model import AnyColumn, Model
 from demijohn.resources.owner import KEY_KINDS, Owner, read_key
-from demijohn.resources.shape import Parent, Shape
+from demijohn.resources.shape import Parent, Reference, Shape
+from demijohn.resources.tables import foreign_keys
 from demijohn.resources.view import Embedded, Field, View
 
 __all__ = ["Ownership", "closed_to", "locked", "opened", "owners_of", "visible", "visible_above"]
@@ -65,7 +66,9 @@ class Ownership:
         """Return the shape of an operation with what belongs to its callers; `schema` is that of its items."""
         operation, table = shape.operation, shape.model.table
         self._check_where(operation, schema, table)
-        mine = owners_of(replace(shape, owner=self.owners.get(table), parent=self._parent(shape.parent, frozenset())))
+        references = tuple(self._references(shape))
+        parent = self._parent(shape.parent, frozenset())
+        mine = owners_of(replace(shape, owner=self.owners.get(table), parent=parent, references=references))
         if KEY in operation.extensions:
             self._check_open(operation, mine)
             return replace(shape, view=_all_opened(shape.view))
@@ -78,7 +81,13 @@ class Ownership:
         kept = frozenset(self.owners.values()) - public
         view = None if shape.view is None else opened(shape.view, kept)
         made = replace(
-            shape, owner=owner, giving=owner, public=public, parent=self._parent(shape.parent, given), view=view
+            shape,
+            owner=owner,
+            giving=owner,
+            public=public,
+            parent=self._parent(shape.parent, given),
+            view=view,
+            references=tuple(one for one in references if one.owner not in public),
         )
         if owners_of(made) and not any(one.schemes for one in operation.security):
             said = f"{operation.method} {operation.path} is about rows that belong to callers, and anybody may call it"
@@ -90,6 +99,19 @@ class Ownership:
             return None
         owner = self.owners.get(parent.model.table)
         return replace(parent, owner=None if owner in given else owner, parent=self._parent(parent.parent, given))
+
+    def _references(self, shape: Shape) -> Iterator[Reference]:
+        """Yield what a body may name by foreign keys of rows that belong to callers, but for the owner itself."""
+        table = shape.model.table
+        given = {column for column, _ in shape.parent.on} if shape.parent is not None else set()
+        if table in self.owners:
+            given.add(self.owners[table].column)
+        sent = {field.column for field in shape.body.fields.values()} if shape.body is not None else set()
+        for rule in foreign_keys(table):
+            on = tuple((one.parent, one.column) for one in rule.elements)
+            owner = self.owners.get(rule.referred_table)
+            if owner is not None and all(column in sent and column not in given for column, _ in on):
+                yield Reference(on, owner)
 
     def _is_public(self, table: Table, operation: Operation) -> bool:
         """Tell whether whoever may call an operation may see all rows of a table by another one."""
@@ -111,8 +133,8 @@ class Ownership:
     # The schemas
 
     def _read(self, name: str, schema: dict[str, Any]) -> None:
-        place = self._binder.places.definition(name) or Place("")
-        place = Place(place.file, f"{place.pointer}/{KEY}")
+        at = self._binder.places.definition(name)
+        place = self._binder.places.top() if at is None else Place(at.file, f"{at.pointer}/{KEY}")
         said = _said(schema[KEY])
         if said is None:
             self._report(place, f"`x-owner` of the schema `{name}` is {schema[KEY]!r}", f"allowed is {_ALLOWED}")
@@ -196,7 +218,7 @@ def _within(wanted: Requirement, met: Requirement) -> bool:
 
 def owners_of(shape: Shape, *views: View | None) -> tuple[Owner, ...]:
     """Return the owners to whom the rows of a shape, those above it and those in its view (and `views`) belong."""
-    found = [shape.owner, *(one.owner for one in _above(shape.parent))]
+    found = [shape.owner, *(one.owner for one in _above(shape.parent)), *(one.owner for one in shape.references)]
     for view in (shape.view, *views):
         found += _embedded(view)
     return tuple(dict.fromkeys(owner for owner in found if owner is not None))
@@ -212,6 +234,7 @@ def closed_to(shape: Shape, kept: frozenset[Owner], callers: Iterable[Owner]) ->
         view=None if shape.view is None else opened(shape.view, kept),
         body=locked(shape.body, shape.owner) if shape.owner in kept else shape.body,
         callers=tuple(callers),
+        references=tuple(one for one in shape.references if one.owner in kept),
     )
 
 

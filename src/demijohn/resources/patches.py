@@ -92,6 +92,7 @@ class Patch:
             change = updates.get(data)
             if known is None or hooks.before_patch:
                 values = change.values(data) | path
+            writes.check_references(transaction, data, values)
             found, text = updates.run(transaction, change, values)
             if not found:
                 raise writes.missing(transaction, path)

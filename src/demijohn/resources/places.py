@@ -25,6 +25,10 @@ class Places:
         """Return the place of a property of `schema`, which stands at `place`; `place` itself where it is not told."""
         return self._find(schema, place, name, frozenset()) or place
 
+    def top(self) -> Place:
+        """Return the beginning of the contract."""
+        return Place(self._main.name)
+
     def components(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the schemas of the contract's components by name: in normal form those that are referred to."""
         value = self._main.value

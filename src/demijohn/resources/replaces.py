@@ -67,6 +67,7 @@ class Replace:
                 if hooks.before_replace:
                     ready = run_before(hooks.before_replace, dict(data), arguments.caller, transaction.connection)
                     values = self._updates.get(ready).values(ready) | path
+            writes.check_references(transaction, data, values)
             change = self._updates.get(ready)
             found, text = self._updates.run(transaction, change, values)
             status, headers = writes.shape.status, []

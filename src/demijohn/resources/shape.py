@@ -11,7 +11,19 @@ from demijohn.resources.model import AnyColumn, Model
 from demijohn.resources.owner import Owner
 from demijohn.resources.view import Field, View
 
-__all__ = ["Act", "Envelope", "Filter", "Key", "ListOptions", "Operator", "Parent", "Shape", "Slot", "Sort"]
+__all__ = [
+    "Act",
+    "Envelope",
+    "Filter",
+    "Key",
+    "ListOptions",
+    "Operator",
+    "Parent",
+    "Reference",
+    "Shape",
+    "Slot",
+    "Sort",
+]
 
 Act: TypeAlias = Literal["list", "read", "create", "replace", "patch", "delete"]
 Operator: TypeAlias = Literal[
@@ -35,8 +47,8 @@ class Key:
 class Parent:
     """Be the item that an operation's path lies below: `/people/{person_id}` of `/people/{person_id}/addresses`.
 
-    `on` pairs a column of the model below with the column of this one that it equals. `parent` is the next item up. With
-    an `owner` it has to be the caller's.
+    `on` pairs a column of the model below with the column of this one that it equals. `parent` is the next item up.
+    With an `owner` it has to be the caller's.
     """
 
     model: Model
@@ -44,6 +56,14 @@ class Parent:
     on: tuple[tuple[AnyColumn, AnyColumn], ...]
     parent: Parent | None = None
     owner: Owner | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """Say that columns of the body refer to a row that has to be the caller's; `on` pairs them with the row's own."""
+
+    on: tuple[tuple[AnyColumn, AnyColumn], ...]
+    owner: Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +133,8 @@ class Shape:
 
     With an `owner` the rows are those of the caller only. `giving` says which column of a new row gets the caller's
     key, where nothing else is said. `public` are owners whose rows the caller may see all the same, by another
-    operation: what is refused then is no secret. `callers` are all owners that a statement of the operation may ask
+    operation: what is refused then is no secret. `references` are what a body may only name of the caller's own.
+    `callers` are all owners that a statement of the operation may ask
     for the key of the caller; `Caller.user` is the value behind those of the parameters (`caller`).
     """
 
@@ -137,6 +158,7 @@ class Shape:
     giving: Owner | None = None
     public: frozenset[Owner] = frozenset()
     callers: tuple[Owner, ...] = ()
+    references: tuple[Reference, ...] = ()
 
     @property
     def caller(self) -> Slot:

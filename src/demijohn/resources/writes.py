@@ -23,7 +23,7 @@ from demijohn.compile.kinds import ABSENT
 from demijohn.compile.plan import Arguments, Requested
 from demijohn.errors import Problem
 from demijohn.resources.columns import Make, Source, bind_of, stored_fields
-from demijohn.resources.conflicts import Conflicts, bad_request, conflict
+from demijohn.resources.conflicts import Conflicts, bad_request, conflict, dangling
 from demijohn.resources.criteria import Criteria
 from demijohn.resources.database import Database, Transaction
 from demijohn.resources.hooks import Hooks
@@ -242,6 +242,32 @@ class Writes:
         if self.shape.owner in self.shape.public:
             return not_own(self.shape.model)
         return self.criteria.missing()
+
+    def check_references(
+        self, transaction: Transaction, data: Mapping[str, Any], values: Mapping[str, Any], place: tuple[int, ...] = ()
+    ) -> None:
+        """Check that what a body refers to is the caller's own; raise `Conflict` as for what does not exist."""
+        faults = []
+        for names, binds, statement in self._own_references:
+            told = [name for name in names if name in data]
+            is_given = all(values.get(bind) is not None for bind in binds)
+            if told and is_given and not transaction.run(statement, values):
+                faults += [dangling(name, place) for name in told]
+        if faults:
+            raise conflict(faults)
+
+    @cached_property
+    def _own_references(self) -> tuple[tuple[tuple[str, ...], tuple[str, ...], Statement], ...]:
+        found = []
+        names = {field.column: name for name, field in self.fields.items()}
+        for one in self.shape.references:
+            binds = [bind_of(column) for column, _ in one.on]
+            pairs = [referred == bind for (_, referred), bind in zip(one.on, binds, strict=True)]
+            table = one.owner.column.table
+            statement = select(literal(1)).select_from(table).where(*pairs, one.owner.owns(table))
+            told = tuple(names[column] for column, _ in one.on if column in names)
+            found.append((told, tuple(bind.key for bind in binds), self.compile(statement)))
+        return tuple(found)
 
     @cached_property
     def _seen(self) -> Statement | None:
