@@ -6,12 +6,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import blog
 import databases
 import pytest
-from blog import Blog
 from databases import Kind
 from served import create_tables, served, wait_for
+from served_blog import Blog, serve_blog
 from target import Target
 
 DIRECTORY = Path(__file__).parents[2] / "examples" / "directory"
@@ -49,7 +48,7 @@ def target(running: Target) -> Iterator[Target]:
 def running_blog(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blog]:
     """Return the blog as `demijohn run --workers 2` serves it; a module's `SETTINGS` are those of Demijohn."""
     settings: dict[str, str] = getattr(request.module, "SETTINGS", {})
-    with blog.running_blog(request.param, tmp_path_factory.mktemp("blog"), **settings) as running:
+    with serve_blog(request.param, tmp_path_factory.mktemp("blog"), **settings) as running:
         yield running
 
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import argon2
 import pytest
-from blog import PASSWORD, Blog, Member
 from members import at_once
+from served_blog import PASSWORD, Blog, Member
 from target import Reply
 
 # Half of the real cost: enough to stand out from everything else that a login does.

@@ -12,11 +12,11 @@ from typing import Any
 
 import jwt
 import pytest
-from blog import PASSWORD, WORKERS, Blog, Member
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from forged_tokens import encoded, forged
 from members import at_once
+from served_blog import PASSWORD, WORKERS, Blog, Member
 from target import Reply
 from token_forger import ABSENT, Forger
 

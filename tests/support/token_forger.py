@@ -6,9 +6,9 @@ import time
 from typing import Any, Final
 
 import jwt
-from blog import Blog
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from forged_tokens import forged
+from served_blog import Blog
 
 __all__ = ["ABSENT", "Forger"]
 
