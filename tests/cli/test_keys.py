@@ -30,7 +30,7 @@ Demijohn(app).add_contract("openapi.yaml")
 
 
 @pytest.fixture(autouse=True)
-def _application(monkeypatch: pytest.MonkeyPatch) -> None:
+def _application(_folder: None, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("openapi.yaml").write_text(CONTRACT)
     Path("app.py").write_text(APP)
     monkeypatch.setenv("DEMIJOHN_UNBOUND", "501")

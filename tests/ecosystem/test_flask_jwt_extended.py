@@ -22,7 +22,7 @@ from flask_jwt_extended import (
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt.exceptions import PyJWTError
 from notes import Notes
-from small_apis import STRING, answers, problem, whole
+from small_apis import STRING, Json, answers, problem, whole
 
 SECRET = "a secret of more than thirty-two bytes"
 ROLES = {"anna": ["editor"], "bert": []}
@@ -71,7 +71,7 @@ def client(notes: Callable[..., Notes], module: Callable[..., None]) -> FlaskCli
         }
 
     @auth.post("/logout")
-    @jwt_required()
+    @jwt_required()  # type: ignore[untyped-decorator]  # the package does not type it
     def logout() -> dict[str, str]:
         revoked.add(get_jwt()["jti"])
         return {"gone": str(current_user)}
@@ -79,7 +79,7 @@ def client(notes: Callable[..., Notes], module: Callable[..., None]) -> FlaskCli
     shop.app.register_blueprint(auth)
     who = whole(user=STRING, identity=STRING, loaded=STRING)
     security = {"security": [{"token": ["editor"]}]}
-    paths = {
+    paths: dict[str, Json] = {
         "/whoami": {"get": {"operationId": "whoami", "responses": answers(who), "security": [{"token": []}]}},
         "/notes/{id}/closed": {
             "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}],

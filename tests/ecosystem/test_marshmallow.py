@@ -62,7 +62,7 @@ def client(notes: Callable[..., Notes]) -> FlaskClient:
 
     @shop.app.errorhandler(ValidationError)
     def refuse(error: ValidationError) -> Any:
-        found = error.normalized_messages()
+        found = error.messages_dict
         errors = [{"detail": text, "pointer": f"#/{name}"} for name, texts in found.items() for text in texts]
         return current_app.handle_user_exception(BadRequest("Something is wrong; see errors.", errors=errors))
 

@@ -1,4 +1,4 @@
-"""Hooks of Schemathesis's: sign in to the Blog as `BLOG_ROLE` says, and choose passwords that are not the commonest.
+"""Hooks of Schemathesis's: sign in to the Blog as `BLOG_ROLE` says, and mend what no schema can tell to be wrong.
 
 Who logs out, or is removed, is nobody any more; the next request is somebody new's. Nobody becomes an administrator
 through the API, so the role is written into the database, `BLOG_DATABASE`. That the commonest passwords are refused,
@@ -60,11 +60,15 @@ if _ROLE != "anonymous":
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Register with a password that is good enough, where the request is to be accepted."""
+    """Change what no schema can tell to be wrong, where the request is to be accepted."""
     meta = case.meta
-    is_valid = meta is not None and meta.generation.mode.is_positive
-    if is_valid and case.operation.path == "/auth/register" and isinstance(case.body, dict):
+    if meta is None or not meta.generation.mode.is_positive or not isinstance(case.body, dict):
+        return
+    if case.operation.path == "/auth/register":
         case.body["password"] = _PASSWORD
+    # Schemathesis takes 1.0 for an integer, and Demijohn does not.
+    if isinstance(case.body.get("stock"), float):
+        case.body["stock"] = int(case.body["stock"])
 
 
 @schemathesis.hook

@@ -44,7 +44,7 @@ class MonthlySchema(Schema):
 @reports.errorhandler(ValidationError)
 def refuse(error: ValidationError) -> Any:
     """Answer what Marshmallow finds wrong with a query as Demijohn answers what it finds itself."""
-    found = error.normalized_messages()
+    found = error.messages_dict
     errors = [
         {"detail": str(text).rstrip("."), "in": "query", "name": name}
         for name, texts in found.items()

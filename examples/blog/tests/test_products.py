@@ -131,9 +131,9 @@ def test_products_are_sorted_and_filtered(client: FlaskClient, root: dict[str, s
     assert names(client.get("/products?sort=-price")) == ["Book", "Mug", "Mouse pad", "Pen"]
     assert names(client.get("/products?sort=price&limit=1&page=2")) == ["Mouse pad"]
     assert names(client.get("/products?price__gte=9.99&price__lte=12.50")) == ["Mouse pad", "Mug"]
-    assert names(client.get("/products?name__startswith=M")) == ["Mouse pad", "Mug"]
+    assert names(client.get("/products?name=Mouse%20pad&price__lte=10.00")) == ["Mouse pad"]
 
 
-@pytest.mark.parametrize("query", ["sort=stock", "price__gte=1", "price__lte=1.5", "stock=1", "name=Mug"])
+@pytest.mark.parametrize("query", ["sort=stock", "price__gte=1", "price__lte=1.5", "stock=1", "name="])
 def test_a_query_outside_the_contract_is_refused(client: FlaskClient, problem: Check, query: str) -> None:
     assert problem(client.get(f"/products?{query}"), 400)["errors"]

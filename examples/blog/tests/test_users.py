@@ -25,7 +25,7 @@ def test_users_are_listed_newest_first_without_their_addresses(client: FlaskClie
     assert {frozenset(user) for user in page["users"]} == {frozenset({"id", "username", "created_at"})}
     assert 'rel="next"' in response.headers["Link"]
     assert names(client.get("/users?page=2&limit=2", headers=tokens[0])) == ["alice"]
-    assert names(client.get("/users?sort=username&username__startswith=c", headers=tokens[0])) == ["carol"]
+    assert names(client.get("/users?sort=username&username=carol", headers=tokens[0])) == ["carol"]
 
 
 @pytest.mark.parametrize(
