@@ -1,4 +1,4 @@
-"""A running Directory on SQLite and on PostgreSQL, that has to be well after every attack."""
+"""A running Directory and a running blog, on SQLite and on PostgreSQL, that have to be well after every attack."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import databases
 import pytest
 from databases import Kind
 from served import create_tables, served, wait_for
+from served_blog import Blog, serve_blog
 from target import Target
 
 DIRECTORY = Path(__file__).parents[2] / "examples" / "directory"
@@ -41,3 +42,18 @@ def target(running: Target) -> Iterator[Target]:
     """Return the running Directory; it answers within a second afterwards."""
     yield running
     running.is_well()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def running_blog(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blog]:
+    """Return the blog as `demijohn run --workers 2` serves it; a module's `SETTINGS` are those of Demijohn."""
+    settings: dict[str, str] = getattr(request.module, "SETTINGS", {})
+    with serve_blog(request.param, tmp_path_factory.mktemp("blog"), **settings) as running:
+        yield running
+
+
+@pytest.fixture(name="blog")
+def attacked_blog(running_blog: Blog) -> Iterator[Blog]:
+    """Return the running blog as a client with an address of its own sees it; it answers within a second afterwards."""
+    yield running_blog.elsewhere()
+    running_blog.is_well()

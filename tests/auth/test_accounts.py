@@ -12,7 +12,7 @@ from accounts_app import PASSWORD, Application
 from members import at_once
 from small_apis import Json, pointers, problem
 
-from demijohn.auth.passwords import Passwords
+from demijohn.auth.passwords import Busy, Passwords
 from demijohn.auth.sessions import Sessions
 from demijohn.settings import Settings
 
@@ -139,6 +139,9 @@ class _Limits:
     def succeeded(self, account: str, address: str) -> None:
         self.seen.append(("succeeded", account, address))
 
+    def withdraw(self, account: str, address: str) -> None:
+        self.seen.append(("withdraw", account, address))
+
 
 @pytest.mark.parametrize("database", ["sqlite"])
 def test_attempts_are_counted_before_anything_is_hashed(api: Application) -> None:
@@ -148,6 +151,27 @@ def test_attempts_are_counted_before_anything_is_hashed(api: Application) -> Non
     api.login()
     place = ("ann@example.org", "127.0.0.1")
     assert limits.seen == [("before", *place), ("before", *place), ("succeeded", *place)]
+
+
+@pytest.mark.parametrize("database", ["sqlite"])
+def test_an_attempt_for_which_there_was_no_time_does_not_count(
+    api: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.register()
+    token = api.login()["access_token"]
+    limits = api.accounts.login_limits = _Limits()
+
+    def busy(self: Passwords, stored: str | None, password: str) -> bool:
+        raise Busy
+
+    monkeypatch.setattr(Passwords, "verify", busy)
+    answer = api("POST", "/login", {"login": "ann@example.org", "password": "wrong"})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    place = ("ann@example.org", "127.0.0.1")
+    assert limits.seen == [("before", *place), ("withdraw", *place)]
+    body = {"old_password": "wrong", "new_password": "another one of these"}
+    assert api("POST", "/password", body, token=token).status_code == 503
+    assert limits.seen[2:] == [("before", *place), ("withdraw", *place)]
 
 
 # Tokens

@@ -50,6 +50,9 @@ class LoginLimits(Protocol):
     def succeeded(self, account: str, address: str) -> None:
         """Take back what `before` counted."""
 
+    def withdraw(self, account: str, address: str) -> None:
+        """Take back what `before` counted, of an attempt whose password was not looked at."""
+
 
 class Accounts:
     """Hold what an application's accounts are made of; `login_limits` slow down guessing (None: nothing does)."""
@@ -198,7 +201,7 @@ class Accounts:
         """Return the user with that name and password: None, after the same work, for any other."""
         self.before(account, address)
         user = self.users.by_name(account, columns) if _is_storable(account) else None
-        is_right = self.passwords.verify(None if user is None else user.password, password)
+        is_right = self.verified(account, address, None if user is None else user.password, password)
         if user is None or not is_right or user.is_disabled:
             reason = "no such user" if user is None else "disabled" if is_right else "wrong password"
             told("login failed", account=account, address=address, reason=reason)
@@ -230,6 +233,18 @@ class Accounts:
         """Count an attempt to guess a password. Raises a `Problem` with 429."""
         if self.login_limits is not None:
             self.login_limits.before(account, address)
+
+    def verified(self, account: str, address: str, stored: str | None, password: str) -> bool:
+        """Tell whether the password of an attempt that `before` counted is right.
+
+        Raises `Busy`; that was no attempt then, or clients that come again, as they are told to, would be shut out.
+        """
+        try:
+            return self.passwords.verify(stored, password)
+        except Busy:
+            if self.login_limits is not None:
+                self.login_limits.withdraw(account, address)
+            raise
 
     def succeeded(self, account: str, address: str) -> None:
         """Take back what `before` counted."""

@@ -194,7 +194,7 @@ def change_password(accounts: Accounts, comparison: Comparison) -> Act:
         user = accounts.user_of(arguments.caller)
         account = next((name for name in user.names if name), user.text)
         accounts.before(account, address)
-        if not accounts.passwords.verify(user.password, body[old]):
+        if not accounts.verified(account, address, user.password, body[old]):
             told("password not changed", user=user.text, address=address)
             raise Forbidden("The old password is wrong.", errors=[_error((old,), "is wrong")])
         accounts.succeeded(account, address)

@@ -27,7 +27,7 @@ class LoginLimits:
     limit is over with its time: no attempt makes it longer. The same answer is given to accounts that do not exist.
 
     Every attempt counts when it begins, and is taken back when it succeeds: of many at the same time, no more get to
-    the password than one after the other. Call neither method within a transaction.
+    the password than one after the other. Call none of these methods within a transaction.
     """
 
     def __init__(self, limiter: Limiter, settings: Settings) -> None:
@@ -53,12 +53,16 @@ class LoginLimits:
 
     def succeeded(self, account: str, address: str) -> None:
         """Take back what `before` counted, and know the address from now on."""
+        self.withdraw(account, address)
+        self._counts.hit(_known(f"{network_of(address)} {_name_of(account)}"))
+
+    def withdraw(self, account: str, address: str) -> None:
+        """Take back what `before` counted, of an attempt that was not looked at; nothing is known by it."""
         name, network = _name_of(account), network_of(address)
         pair = f"{network} {name}"
         for rules, key in ((self._pair, pair), (self._address, network), (self._account, name)):
             for window, prefix in rules:
                 self._counts.take_back(Counter(prefix + key, window.window_s, must_hold=True))
-        self._counts.hit(_known(pair))
 
     def _hit(self, rules: list[tuple[Window, str]], key: str) -> None:
         for window, prefix in rules:
