@@ -77,8 +77,8 @@ class _SeveralResources(ModelResource):
 class Bindings:
     """Bind what was handed over to the contracts of one application.
 
-    `shapes` has, by method and path, what operations are on a model; `warnings` what harms nobody. `secret` are columns that no operation may show,
-    take or search by; `others` are shapes of the contract to come that were made elsewhere.
+    `shapes` has, by method and path, what operations are on a model; `warnings` what harms nobody. `secret` are columns
+    that no operation may show, take or search by; `others` are shapes of the contract to come that were made elsewhere.
     """
 
     def __init__(self, resources: Resources, app: Flask, settings: Settings, key: Callable[[], bytes]) -> None:
