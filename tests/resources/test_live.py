@@ -31,6 +31,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from demijohn.auth.tables import metadata as accounts
+from demijohn.limits.database import metadata as limits
+from demijohn.resources import idempotency
 from demijohn.resources.live import Difference, check_live
 from demijohn.resources.models import read_models
 
@@ -68,6 +71,25 @@ def test_a_table_that_is_missing_is_a_problem(engine: Engine) -> None:
         "the database has no table `thing`; `demijohn db create` makes it, or `demijohn db upgrade` where there are "
         "migrations",
     )
+
+
+def test_a_table_of_no_model_is_looked_for_too(engine: Engine) -> None:
+    kept = table(name="kept")
+    (problem,) = check_live(engine, [], [kept]).problems
+    assert problem.startswith("the database has no table `kept`; ")
+    kept.create(engine)
+    assert check_live(engine, [], [kept]) == NONE
+
+
+@pytest.mark.parametrize(
+    "metadata", [accounts, idempotency.metadata, limits], ids=["accounts", "idempotency", "limits"]
+)
+def test_our_own_tables_do_not_differ_once_they_are_made(engine: Engine, metadata: MetaData) -> None:
+    tables = metadata.sorted_tables
+    assert len(check_live(engine, [], tables).problems) == len(tables)
+    metadata.create_all(engine)
+    assert check_live(engine, [], tables) == NONE
+    metadata.drop_all(engine)
 
 
 def test_a_table_between_two_models_is_looked_for_too(engine: Engine) -> None:

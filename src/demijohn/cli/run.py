@@ -79,7 +79,7 @@ def run(
 def _verify(app: Flask) -> None:
     """Compare the models with the live database; create that of SQLite where it is missing."""
     resources = state_of(app).resources
-    if resources is not None and resources.shapes:
+    if resources is not None and (resources.shapes or resources.own_metadatas):
         difference = resources.verify()
         if difference.problems:
             raise MismatchError(difference.problems)

@@ -129,9 +129,11 @@ class Bindings:
         return create_missing(self.database, self.metadatas)
 
     def verify(self) -> Difference:
-        """Compare the models with the live database, once its tables are there if it is SQLite."""
+        """Compare models, and Demijohn's own tables, with the live database, once they are there if it is SQLite."""
         self.create_missing()
-        return check_live(self.database.engine, [one for one in self.models.all if one.table in self._tables])
+        models = [one for one in self.models.all if one.table in self._tables]
+        own = [table for metadata in self.own_metadatas for table in metadata.sorted_tables]
+        return check_live(self.database.engine, models, own)
 
     @property
     def _tables(self) -> set[Table]:

@@ -50,13 +50,13 @@ class Difference:
     warnings: tuple[str, ...]
 
 
-def check_live(engine: Engine, models: Iterable[Model]) -> Difference:
-    """Compare the tables of the models, and those between them, with the database.
+def check_live(engine: Engine, models: Iterable[Model], tables: Iterable[Table] = ()) -> Difference:
+    """Compare the tables of the models, those between them, and other `tables` with the database.
 
     A database that cannot be asked is a problem as well; no password is told.
     """
     found = _Comparing(engine)
-    uniques: dict[Table, set[tuple[AnyColumn, ...]]] = {}
+    uniques: dict[Table, set[tuple[AnyColumn, ...]]] = {table: set() for table in tables}
     for model in models:
         uniques.setdefault(model.table, set()).update(model.unique)
         for relation in model.relations.values():
