@@ -1,4 +1,4 @@
-"""What Schemathesis cannot know of the Directory: that cursors are signed, and that an address has two paths."""
+"""What Schemathesis cannot know of the Directory: signed cursors, an address with two paths, answers that come again."""
 
 from __future__ import annotations
 
@@ -26,12 +26,18 @@ def was_deleted(recorder: Any, case: Any, *, created_by: str | None = None) -> b
     """Tell whether what a request is about was deleted before in the scenario, by whichever path.
 
     An address is below `/addresses` and below its person, and goes with that person; Schemathesis knows a resource by
-    one path only, and would take the 404 of a deleted address for a fault.
+    one path only, and would take the 404 of a deleted address for a fault. And what an `Idempotency-Key` gives again is
+    the answer of before: since then, its item may have been deleted.
     """
-    if _was_deleted(recorder, case, created_by=created_by):
+    if _was_deleted(recorder, case, created_by=created_by) or _is_replayed(recorder, created_by):
         return True
     address = (case.path_parameters or {}).get("address_id")
     return address is not None and any(_deletes(recorder, prior, address) for prior in recorder.find_all_cases())
+
+
+def _is_replayed(recorder: Any, created_by: str | None) -> bool:
+    response = None if created_by is None else recorder.find_response(case_id=created_by)
+    return response is not None and "idempotent-replayed" in {name.lower() for name in response.headers}
 
 
 def _deletes(recorder: Any, prior: Any, address: Any) -> bool:

@@ -197,15 +197,8 @@ class Blog(Target):
         assert not NEVER.search(reply.body), reply.body
         return reply
 
-    def _exchange(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Reply:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=30, source_address=(self.source, 0))
-        try:
-            connection.request(method, path, body, headers)
-            response = connection.getresponse()
-            got = {name.lower(): value for name, value in response.getheaders()}
-            return Reply(response.status, got, response.read())
-        finally:
-            connection.close()
+    def _connect(self) -> HTTPConnection:
+        return HTTPConnection("127.0.0.1", self.port, timeout=30, source_address=(self.source, 0))
 
     def is_well(self) -> None:
         began = time.monotonic()

@@ -70,8 +70,11 @@ class Target:
             return reply
         raise AssertionError("the answer was lost five times")
 
+    def _connect(self) -> HTTPConnection:
+        return HTTPConnection("127.0.0.1", self.port, timeout=20)
+
     def _exchange(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Reply:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = self._connect()
         try:
             with suppress(BrokenPipeError):  # it may answer and close before all is sent
                 connection.request(method, path, body, headers)

@@ -177,5 +177,6 @@ def test_the_default_database_is_a_file_in_the_instance_folder(tmp_path: Path, m
     app = Flask("small", instance_path=str(tmp_path / "instance"))
     api = Demijohn(app, settings=Settings())
     api.resource(Base)
-    served(app, api, tmp_path)
-    assert list((tmp_path / "instance").glob("*"))
+    client = served(app, api, tmp_path)
+    use(client)
+    assert [file.name for file in (tmp_path / "instance").glob("*.sqlite")] == ["small.sqlite"]
