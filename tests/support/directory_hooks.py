@@ -1,4 +1,4 @@
-"""What Schemathesis cannot know of the Directory: signed cursors, an address with two paths, answers that come again."""
+"""What Schemathesis cannot know of the Directory: signed cursors, addresses with two paths, answers that come again."""
 
 from __future__ import annotations
 
