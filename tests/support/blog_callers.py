@@ -15,6 +15,9 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import schemathesis
+from two_paths import teach
+
+teach("post_id", "/users/{user_id}")
 
 _ROLE = os.environ["BLOG_ROLE"]
 _PASSWORD = "nine lives of a cat"

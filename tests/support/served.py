@@ -101,7 +101,10 @@ def run_schemathesis(
     command += ["run", schema, "--url", f"{address}{base_path}"]
     options = ["--checks", "all", "--max-examples", str(examples), "--seed", str(seed), "--no-color"]
     options += [] if phases is None else ["--phases", phases]
-    environment = os.environ | ({} if hooks is None else {"SCHEMATHESIS_HOOKS": str(hooks)})
+    environment = dict(os.environ)
+    if hooks is not None:  # they may import what stands beside them
+        paths = [str(hooks.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment |= {"SCHEMATHESIS_HOOKS": str(hooks), "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(
         [*command, *options], cwd=cwd, env=environment, capture_output=True, text=True, timeout=600, check=False
     )
