@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -31,18 +31,34 @@ def served(target: Path, *options: str, cwd: Path, **variables: str) -> Iterator
 
     `variables` are those of the environment that are to be different; `DATABASE_URL` is a file in `cwd` by default.
     """
-    port = free_port()
-    command = [sys.executable, "-m", "demijohn", "run", str(target), "--port", str(port), *options]
     environment = os.environ | {"DATABASE_URL": f"sqlite:///{cwd}/data.sqlite"} | variables
     log = cwd / "server.log"
-    with log.open("wb") as output:
-        server = subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=output)
+    for _ in range(5):
+        port = free_port()
+        command = [sys.executable, "-m", "demijohn", "run", str(target), "--port", str(port), *options]
+        with log.open("wb") as output:
+            server = subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=output)
+        if _has_begun(server, port, log):
+            break
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(20)
     assert server.returncode == 0, log.read_text(errors="replace")
+
+
+def _has_begun(server: subprocess.Popen[bytes], port: int, log: Path) -> bool:
+    """Wait until a server listens; return False where somebody else got its port first, a client for example."""
+    deadline = time.monotonic() + 30
+    while server.poll() is None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return True
+        assert time.monotonic() < deadline, "the server does not listen"
+        time.sleep(0.05)
+    told = log.read_text(errors="replace")
+    assert "Cannot listen" in told, told
+    return False
 
 
 @contextmanager
