@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import ColumnElement, Select, Text, case, literal_column, type_coerce
 from sqlalchemy import types as sqltypes
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect as SqlDialect
 from sqlalchemy.exc import CompileError
 from sqlalchemy.ext.compiler import compiles
@@ -24,7 +25,7 @@ from demijohn.contract import JsonSchema
 from demijohn.resources.codecs import Codec, Kind, UnfitError
 from demijohn.resources.dialects import values
 from demijohn.resources.dialects.values import Convert
-from demijohn.resources.model import Expression
+from demijohn.resources.model import AnyColumn, Expression
 
 __all__ = [
     "INT64",
@@ -40,6 +41,7 @@ __all__ = [
     "positional",
     "quoted",
     "spelled",
+    "upsert_of",
     "written",
 ]
 
@@ -523,3 +525,14 @@ def positional(sql: SqlDialect, style: str) -> SqlDialect:
 def driver_error(error: BaseException) -> BaseException:
     """Return the driver's own error, which SQLAlchemy may have wrapped."""
     return getattr(error, "orig", None) or error
+
+
+def upsert_of(
+    insert: sqlite.Insert | postgresql.Insert, key: Sequence[AnyColumn], update: Sequence[AnyColumn]
+) -> sqlite.Insert | postgresql.Insert:
+    """Return an INSERT that leaves rows with the same key alone, or sets their `update` columns: by ON CONFLICT."""
+    if not update:
+        return insert.on_conflict_do_nothing(index_elements=list(key))
+    return insert.on_conflict_do_update(
+        index_elements=list(key), set_={column.name: insert.excluded[column.key] for column in update}
+    )

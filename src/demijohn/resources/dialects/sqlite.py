@@ -46,6 +46,7 @@ from demijohn.resources.dialects.common import (
     piped,
     positional,
     quoted,
+    upsert_of,
 )
 from demijohn.resources.dialects.dialect import DatabaseName, Member, Violation
 from demijohn.resources.dialects.texts import object_of
@@ -174,11 +175,7 @@ class Sqlite:
     def upsert(self, insert: Insert, key: Sequence[AnyColumn], update: Sequence[AnyColumn]) -> Insert:
         """Return an INSERT that leaves rows with the same key alone, or sets their `update` columns."""
         assert isinstance(insert, sqlite.Insert)
-        if not update:
-            return insert.on_conflict_do_nothing(index_elements=list(key))
-        return insert.on_conflict_do_update(
-            index_elements=list(key), set_={column.name: insert.excluded[column.key] for column in update}
-        )
+        return upsert_of(insert, key, update)
 
     def violation(self, error: Exception) -> Violation | None:
         """Return the rule that a driver's error is about, None where it is about none."""
