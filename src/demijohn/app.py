@@ -207,7 +207,7 @@ def _database(app: Flask) -> Database:
 
 def _open_accounts(app: Flask, declaration: Declaration) -> None:
     from demijohn.auth.accounts import Accounts
-    from demijohn.auth.tokens import jwks_blueprint
+    from demijohn.auth.tokens import JWKS_PATH, jwks_blueprint
 
     state: State = app.extensions["demijohn"]
     assert state.resources is not None
@@ -215,6 +215,7 @@ def _open_accounts(app: Flask, declaration: Declaration) -> None:
     state.accounts = Accounts(declaration, state.resources, app, state.settings, login_limits=limits)
     if state.accounts.tokens.is_public:
         app.register_blueprint(jwks_blueprint(state.accounts.tokens))
+        state.dispatcher.add((), (JWKS_PATH,), "")
 
 
 def _serve(app: Flask, addition: _Addition) -> None:
