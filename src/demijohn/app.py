@@ -4,34 +4,40 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from flask import Flask
+from flask import Flask, current_app, has_app_context
 
 from demijohn.auth.claims import find_undeclared
+from demijohn.cache import OperationCaches
 from demijohn.compile import Resolver, Resource, compile_contract, importable
 from demijohn.contract import Contract, load
 from demijohn.docs import docs_blueprint
 from demijohn.errors import BindingError, Finding, StartError
 from demijohn.limits import Limiter, LoginLimits, new_limiter
+from demijohn.operating import Observer, Probes, Readiness, set_up_logging
 from demijohn.secret import signing_key
 from demijohn.serve import Dispatcher, Entrance
 from demijohn.settings import Settings
 
 if TYPE_CHECKING:
-    from sqlalchemy import Table
+    from sqlalchemy import Connection, Table
 
     from demijohn.auth.accounts import Accounts
     from demijohn.auth.users import Declaration
     from demijohn.resources import Bindings, ModelResource, Resources
     from demijohn.resources.database import Database
 
-__all__ = ["Api", "Demijohn", "State"]
+__all__ = ["Api", "Demijohn", "State", "collector_paused"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,10 @@ class State:
     settings: Settings
     dispatcher: Dispatcher
     limiter: Limiter
+    caches: OperationCaches
+    observer: Observer
+    probes: Probes
+    readiness: Readiness
     resources: Bindings | None = None
     accounts: Accounts | None = None
     apis: tuple[Api, ...] = ()
@@ -83,6 +93,7 @@ class Demijohn:
 
     app: Flask | None = None
     settings: Settings | None = field(default=None, kw_only=True)
+    _formats: dict[str, Callable[[str], bool]] = field(default_factory=dict, init=False, repr=False)
     _pending: list[_Addition] = field(default_factory=list, init=False, repr=False)
     _resources: Resources | None = field(default=None, init=False, repr=False)
     _accounts: Declaration | None = field(default=None, init=False, repr=False)
@@ -104,7 +115,10 @@ class Demijohn:
         limit = settings.max_body_bytes if flask_limit is None else min(flask_limit, settings.max_body_bytes)
         limiter = new_limiter(settings, partial(_database, app))
         entrance = Entrance(settings, app.config.get("TRUSTED_HOSTS"))
-        app.extensions["demijohn"] = State(settings, Dispatcher(app, limit, entrance, settings.hsts), limiter)
+        caches = OperationCaches(settings, app, partial(_bindings, app))
+        dispatcher = Dispatcher(app, limit, entrance, settings.hsts)
+        operating = _open_operating(app, settings, dispatcher)
+        app.extensions["demijohn"] = State(settings, dispatcher, limiter, caches, *operating)
         self.app = app
         if self._resources is None and settings.rate_limit_storage == "database":
             self._resources = _no_resources()
@@ -113,7 +127,7 @@ class Demijohn:
         if self._accounts is not None:
             _open_accounts(app, self._accounts)
         for addition in self._pending:
-            _serve(app, addition)
+            _serve(app, addition, self._formats)
 
     def resource(self, model: Any, *more: Any) -> ModelResource:
         """Let operations of the contracts to come be statements on `model`, where no function serves them.
@@ -160,6 +174,31 @@ class Demijohn:
         if self.app is not None:
             _open_accounts(self.app, self._accounts)
 
+    def transact(self, work: Callable[[Connection], T]) -> T:
+        """Call `work` with a connection to the database of the models, and return what it returns.
+
+        The call is one transaction, as that of a handler that names `connection`: for commands and jobs. It is about
+        the current application; outside of any, about the one that was set up last.
+
+        Raises `Conflict` where a rule of the database is broken, `Unavailable` where the database is away.
+        """
+        app = current_app if has_app_context() else self.app
+        state: State | None = None if app is None else app.extensions.get("demijohn")
+        if state is None or state.resources is None:
+            raise RuntimeError("there is no database: set the application up, and hand models over, before")
+        made: T = state.resources.connections(False)(work)
+        return made
+
+    def add_format(self, name: str, check: Callable[[str], bool]) -> None:
+        """Let texts with the `format` of that name be checked, in contracts that are added later.
+
+        `check` takes a text, and returns whether it is right, or raises `ValueError` where it is not. It knows nothing
+        of the request, and has no side effects: what needs the database belongs in a hook.
+
+            api.add_format("isbn", is_isbn)
+        """
+        self._formats[name] = check
+
     def add_contract(
         self,
         path: str | os.PathLike[str],
@@ -179,7 +218,49 @@ class Demijohn:
         if self.app is None:
             self._pending.append(addition)
         else:
-            _serve(self.app, addition)
+            _serve(self.app, addition, self._formats)
+
+
+def _open_operating(app: Flask, settings: Settings, dispatcher: Dispatcher) -> tuple[Observer, Probes, Readiness]:
+    """Let somebody watch what the dispatcher answers, as far as the settings ask for it."""
+    set_up_logging(app, settings)
+    observer = Observer(dispatcher, settings)
+    observer.stats += [partial(_database_stats, app), partial(_limiter_stats, app), partial(_cache_stats, app)]
+    readiness = Readiness(partial(_ask_database, app))
+    probes = Probes(settings, readiness, observer.metrics if observer.does_count else None)
+    if not settings.operating_address:
+        dispatcher.probes = probes.paths
+        dispatcher.add((), probes.paths, "")
+    if observer.is_wanted:
+        app.wsgi_app = observer  # type: ignore[method-assign]  # the documented way to wrap an application
+    if find_spec("opentelemetry") is not None and find_spec("opentelemetry.trace") is not None:
+        from demijohn.operating.tracing import Tracing
+
+        app.wsgi_app = Tracing(dispatcher)  # type: ignore[method-assign]
+    return observer, probes, readiness
+
+
+def _ask_database(app: Flask) -> None:
+    """Raise `Unavailable` where the operations have a database and it is away."""
+    state: State = app.extensions["demijohn"]
+    resources = state.resources
+    if resources is not None and (resources.shapes or resources.own_metadatas):
+        resources.ping()
+
+
+def _database_stats(app: Flask) -> Mapping[str, float]:
+    state: State = app.extensions["demijohn"]
+    return {} if state.resources is None else state.resources.stats()
+
+
+def _limiter_stats(app: Flask) -> Mapping[str, float]:
+    state: State = app.extensions["demijohn"]
+    return state.limiter.stats()
+
+
+def _cache_stats(app: Flask) -> Mapping[str, float]:
+    state: State = app.extensions["demijohn"]
+    return state.caches.memory.stats()
 
 
 def _no_resources() -> Resources:
@@ -199,10 +280,15 @@ def _bind(app: Flask, resources: Resources) -> None:
         state.resources.keep(metadata)
 
 
-def _database(app: Flask) -> Database:
+def _bindings(app: Flask) -> Bindings | None:
     state: State = app.extensions["demijohn"]
-    assert state.resources is not None  # `init_app` sees to it
-    return state.resources.database
+    return state.resources
+
+
+def _database(app: Flask) -> Database:
+    bindings = _bindings(app)
+    assert bindings is not None  # `init_app` sees to it
+    return bindings.database
 
 
 def _open_accounts(app: Flask, declaration: Declaration) -> None:
@@ -218,13 +304,14 @@ def _open_accounts(app: Flask, declaration: Declaration) -> None:
         state.dispatcher.add((), (JWKS_PATH,), "")
 
 
-def _serve(app: Flask, addition: _Addition) -> None:
+def _serve(app: Flask, addition: _Addition, formats: Mapping[str, Callable[[str], bool]]) -> None:
     state: State = app.extensions["demijohn"]
     file = Path(app.root_path, addition.path)
-    with _collector_paused(), importable([file.parent.resolve(), Path.cwd()]):
+    with collector_paused(), importable([file.parent.resolve(), Path.cwd()]):
         loaded = load(file, state.settings)
+        contract = replace(loaded.contract, formats=MappingProxyType(dict(formats)))
         resources = compile_contract(
-            loaded.contract,
+            contract,
             state.settings,
             base_path=addition.base_path,
             resolver=addition.resolver,
@@ -233,24 +320,29 @@ def _serve(app: Flask, addition: _Addition) -> None:
             find_verifier=None if state.accounts is None else state.accounts.verifier,
             find_acts=None if state.resources is None else state.resources.find_acts,
             limiter=state.limiter,
+            connections=None if state.resources is None else state.resources.connections,
+            caches=state.caches,
         )
         noticed = () if state.resources is None else state.resources.take_warnings()
         if noticed and state.settings.strict:
             raise BindingError(noticed)
     wrinkles = (*loaded.wrinkles, *noticed)
-    base_path = loaded.contract.base_path if addition.base_path is None else addition.base_path.rstrip("/")
+    base_path = contract.base_path if addition.base_path is None else addition.base_path.rstrip("/")
     _refuse_conflicts(state, resources, file)
-    blueprint, reserved = docs_blueprint(loaded.contract, base_path, state.settings, f"demijohn_docs_{len(state.apis)}")
+    blueprint, reserved = docs_blueprint(contract, base_path, state.settings, f"demijohn_docs_{len(state.apis)}")
     app.register_blueprint(blueprint)
     state.dispatcher.add(resources, reserved, base_path)
-    state.apis = (*state.apis, Api(loaded.contract, wrinkles, resources, base_path))
+    state.apis = (*state.apis, Api(contract, wrinkles, resources, base_path))
     if wrinkles:
         app.logger.warning("%s has warnings (%d); `demijohn check` lists them", addition.path, len(wrinkles))
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Pause the garbage collector: nearly all that a contract becomes stays, and looking at it takes a quarter more."""
+def collector_paused() -> Iterator[None]:
+    """Pause the garbage collector: nearly all that is imported, and that a contract becomes, stays.
+
+    Looking at it again and again takes a quarter more.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -116,7 +116,7 @@ def _read(file: Path) -> bytes | None:
 
 def _make(file: Path) -> bytes:
     """Write the file whole, and take another process's where it was faster."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=file.parent, prefix=FILE_NAME) as draft:  # mode 0600
         draft.write(secrets.token_bytes(_BYTES))
         draft.flush()

@@ -7,13 +7,15 @@ A setting is read, in this order, from: the argument to `Demijohn(..., settings=
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from importlib.util import find_spec
 from typing import Any, Literal, TypeAlias, get_args, get_type_hints
 
 from demijohn.errors import SettingError
 
-__all__ = ["PREFIX", "Settings"]
+__all__ = ["PREFIX", "Settings", "check_redis", "unreadable_redis"]
 
 PREFIX = "DEMIJOHN_"
 
@@ -22,6 +24,8 @@ UnknownQuery: TypeAlias = Literal["refuse", "ignore"]
 ReadOnly: TypeAlias = Literal["refuse", "ignore"]
 Synchronous: TypeAlias = Literal["FULL", "NORMAL"]
 Environment: TypeAlias = Literal["development", "production"]
+LogFormat: TypeAlias = Literal["text", "json"]
+ServerTiming: TypeAlias = Literal["development", "always", "never"]
 TokenAlgorithm: TypeAlias = Literal["HS256", "RS256", "ES256", "EdDSA"]
 
 
@@ -84,7 +88,9 @@ class Settings:
     password_parallelism: int = _option(1, "The lanes of a hash of a password (argon2id's `p`).")
     password_threads: int = _option(2, "The most passwords that one process hashes at a time.")
     password_queue: int = _option(
-        2, "The most requests of one process that wait to have a password hashed; one more is 503."
+        1,
+        "The most requests of one process that wait to have a password hashed; one more is 503. With"
+        " `password_threads` it should be less than the threads of the process: `demijohn run` keeps one free.",
     )
     access_token_s: int = _option(900, "How long an access token is valid.")
     token_algorithm: TokenAlgorithm = _option(
@@ -107,6 +113,11 @@ class Settings:
     oidc_audience: str = _option("", "The `aud` that tokens of the identity provider must have: this API.")
     oidc_roles_claim: str = _option(
         "roles", "The claim of the identity provider that has roles; a dot leads into an object: `realm_access.roles`."
+    )
+    oidc_user_claim: str = _option(
+        "",
+        "The claim of the identity provider that has the primary key of a user here, for whom its token then stands."
+        " Empty: its users are none of those here.",
     )
     rate_limit_default: str = _option(
         "",
@@ -132,6 +143,15 @@ class Settings:
         "Where rate limits are counted: in the `memory` of each process, in the `database` of the application, or in "
         "the Redis at an address such as `redis://127.0.0.1:6379/0`.",
     )
+    cache_storage: str = _option(
+        "memory",
+        "Where the answers of operations with `x-cache` are kept: in the `memory` of each process, or also in the Redis"
+        " at an address such as `redis://127.0.0.1:6379/0`, which processes share.",
+    )
+    cache_memory_bytes: int = _option(
+        64 * 1024 * 1024, "The most memory of each process that such answers take, in bytes."
+    )
+    cache_entry_bytes: int = _option(1024 * 1024, "The largest body that is kept, in bytes.")
     cors_origins: str = _option(
         "",
         "The origins whose pages may use the contracts in a browser, with commas between them, or `*` for every one."
@@ -153,6 +173,41 @@ class Settings:
     )
     docs_ui: bool = _option(True, "Serve Swagger UI at `{base}/ui/`, over the contract that `docs_contract` serves.")
     docs_contract: bool = _option(True, "Serve the contract at `{base}/openapi.json` and `.yaml`.")
+    live_path: str = _option(
+        "/live", "Where the process tells that it answers. Empty: nowhere. A contract or view with this path keeps it."
+    )
+    ready_path: str = _option(
+        "/ready",
+        "Where the process tells whether it can do its work: 200, or 503 while its database is away or it stops. Empty:"
+        " nowhere.",
+    )
+    metrics_path: str = _option(
+        "/metrics",
+        "Where Prometheus reads metrics, once `operating_address` or `metrics_token` says for whom. Empty: nowhere, and"
+        " nothing is counted.",
+    )
+    metrics_token: str = _option(
+        "", "What has to be sent as `Authorization: Bearer` to read the metrics; at least 16 characters."
+    )
+    metrics_folder: str = _option(
+        "",
+        "The folder where the processes of one server keep their counts, so that each can tell those of all. Empty:"
+        " `demijohn run` makes one; under another server each process tells its own.",
+    )
+    operating_address: str = _option(
+        "",
+        "Where `demijohn run` listens for `live_path`, `ready_path` and `metrics_path` alone, such as `127.0.0.1:9100`"
+        " or `0.0.0.0:9100`; the public address does not have them then. Empty: the public address has them.",
+    )
+    log_format: LogFormat = _option(
+        "text", "How log records are written: `text` as Flask does, or as one object of `json` in each line."
+    )
+    access_log: bool = _option(False, "Log a line for each request, with the milliseconds of each stage.")
+    server_timing: ServerTiming = _option(
+        "development",
+        "When answers have a `Server-Timing` with the milliseconds of each stage: in `development`, `always` or"
+        " `never`.",
+    )
     session_days: int = _option(30, "How long after a login refresh tokens are given, in all.")
     session_idle_days: int = _option(7, "How long a refresh token can be used; the next one counts anew.")
     refresh_grace_s: int = _option(
@@ -209,3 +264,19 @@ def _read(value: Any, kind: Any) -> Any:
     if str(value) in allowed:
         return str(value)
     raise ValueError("one of " + ", ".join(allowed))
+
+
+def check_redis(name: str, address: str, allowed: str) -> None:
+    """Refuse what a setting has in the place of the address of a Redis. Raises `SettingError`."""
+    key = PREFIX + name.upper()
+    if address.partition("://")[0] not in ("redis", "rediss", "redis+unix"):
+        # Not the whole of it: there may be a password in it.
+        shown = re.match(r"[\w+.-]{0,20}", address)
+        raise SettingError([f"{key}: found {shown[0] if shown else ''!r}, allowed is {allowed}"])
+    if find_spec("redis") is None:
+        raise SettingError([f"{key}: the client library of Redis is not installed; install demijohn[redis]"])
+
+
+def unreadable_redis(name: str) -> str:
+    """Return the problem of a setting whose address the client library cannot read; it may hold a password."""
+    return f"{PREFIX}{name.upper()}: the address cannot be read, allowed is redis://:PASSWORD@HOST:PORT/NUMBER"

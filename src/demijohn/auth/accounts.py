@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ from demijohn.auth.tables import metadata, stamp_of
 from demijohn.auth.tokens import InvalidToken, Tokens
 from demijohn.auth.users import Declaration, User, UserModel, Users, read_user_model
 from demijohn.compile.faults import Fault
-from demijohn.compile.guards import Caller, Report, Verifier, challenge_of
+from demijohn.compile.guards import Caller, OutsideClaims, Report, Verifier, caller_of, challenge_of, infos_of
 from demijohn.compile.plan import Act
 from demijohn.contract import Contract, Operation, Place, Scheme
 from demijohn.errors import BindingError, Forbidden, Unauthorized
@@ -50,9 +50,6 @@ class LoginLimits(Protocol):
     def succeeded(self, account: str, address: str) -> None:
         """Take back what `before` counted."""
 
-    def withdraw(self, account: str, address: str) -> None:
-        """Take back what `before` counted, of an attempt whose password was not looked at."""
-
 
 class Accounts:
     """Hold what an application's accounts are made of; `login_limits` slow down guessing (None: nothing does)."""
@@ -78,6 +75,7 @@ class Accounts:
         self._issuers: dict[str | None, OutsideIssuer] = {}
         bindings.keep(metadata)
         bindings.secret.add(self.model.password)
+        bindings.spellings.update(self.model.spellings())
 
     @cached_property
     def users(self) -> Users:
@@ -108,7 +106,7 @@ class Accounts:
         # Each reading of the models makes them anew, and those of one contract belong together.
         self.model = replace(self.model, model=_model(models, self._declaration))
         dialect = self.users.database.dialect
-        binder = Binder(contract, models, dialect, report, _nobody)
+        binder = Binder(contract, models, dialect, report, _nobody, self._bindings.spellings)
         ownership = Ownership(binder, dialect.name, _nobody, _nobody)
         shaper = Shaper(contract, binder, ownership, self.settings, _nobody, _nobody)
         acts: dict[Place, Act | str | None] = {}
@@ -143,9 +141,9 @@ class Accounts:
             case "openIdConnect":
                 return self._outside(scheme)
             case "bearer" if self.settings.oidc_jwks_url or self.settings.oidc_issuer:
-                return _either(self._by_token, self._outside(scheme))
+                return _either(self.caller_of_token, self._outside(scheme))
             case "bearer" | "oauth2":
-                return self._by_token
+                return self.caller_of_token
             case "apiKey" if scheme.location == "header" and (scheme.parameter or "").lower() == "authorization":
                 return self._by_authorization
             case "apiKey":
@@ -156,10 +154,6 @@ class Accounts:
 
     def caller_of_token(self, token: str) -> Caller | None:
         """Return the caller that an access token shows, None for one that is not valid (any more)."""
-        info = self._by_token(token)
-        return None if info is None else Caller(info["sub"], info, frozenset(info["scope"]))
-
-    def _by_token(self, token: str) -> Mapping[str, Any] | None:
         try:
             claims = self.tokens.read(token)
         except InvalidToken:
@@ -167,41 +161,54 @@ class Accounts:
         user = self.sessions.look_up(claims.session, claims.subject)
         if user is None:
             return None
-        own = {"sid": claims.session, "jti": claims.token_id, "exp": claims.expires_at}
-        return _OwnInfo({**claims.extra, **own, "sub": user.key, "scope": sorted(user.roles)})
+        info = _OwnInfo(claims.extra)
+        info["sid"], info["jti"], info["exp"] = claims.session, claims.token_id, claims.expires_at
+        info["sub"], info["scope"] = user.key, sorted(user.roles)
+        return Caller(user.key, info, user.roles)
 
-    def _by_api_key(self, key: str) -> Mapping[str, Any] | None:
+    def _by_api_key(self, key: str) -> Caller | None:
         found = self.api_keys.look_up(key)
         if found is None:
             return None
         id_, user, scopes = found
-        return _OwnInfo({"sub": user.key, "scope": sorted(scopes), "api_key": id_})
+        return Caller(user.key, _OwnInfo({"sub": user.key, "scope": sorted(scopes), "api_key": id_}), scopes)
 
-    def _by_authorization(self, header: str) -> Mapping[str, Any] | None:
+    def _by_authorization(self, header: str) -> Caller | None:
         """Check what Swagger 2.0, without bearer tokens, has to call an API key: `Authorization: Bearer ...`."""
         kind, _, token = header.partition(" ")
-        return self._by_token(token.strip()) if kind.lower() == "bearer" else self._by_api_key(header)
+        return self.caller_of_token(token.strip()) if kind.lower() == "bearer" else self._by_api_key(header)
 
     def _outside(self, scheme: Scheme) -> Verifier:
         issuer = self._issuers.get(scheme.openid_url)
         if issuer is None:
             issuer = self._issuers[scheme.openid_url] = OutsideIssuer(self.settings, scheme.openid_url)
 
-        def verify(token: str) -> Mapping[str, Any] | None:
+        def verify(token: str) -> Caller | None:
             try:
-                return _OutsideInfo(issuer.read(token))
+                claims = OutsideClaims(issuer.read(token))
             except InvalidToken:
                 return None
+            user = self._user_of_claims(claims)
+            if user is not None and user.is_disabled:
+                return None
+            claims.user = None if user is None else user.key
+            return caller_of(claims)
 
         return verify
+
+    def _user_of_claims(self, claims: Mapping[str, Any]) -> User | None:
+        """Return the user here for whom a token of an identity provider stands, by the claim that has its key."""
+        name = claims.get(self.settings.oidc_user_claim) if self.settings.oidc_user_claim else None
+        return self.users.by_text(name) if isinstance(name, str) else None
 
     # What operations do
 
     def log_in(self, account: str, columns: Sequence[str], password: str, address: str) -> User | None:
         """Return the user with that name and password: None, after the same work, for any other."""
-        self.before(account, address)
-        user = self.users.by_name(account, columns) if _is_storable(account) else None
-        is_right = self.verified(account, address, None if user is None else user.password, password)
+        with self.passwords.place():
+            self.before(account, address)
+            user = self.users.by_name(account, columns) if _is_storable(account) else None
+            is_right = self.passwords.verify(None if user is None else user.password, password)
         if user is None or not is_right or user.is_disabled:
             reason = "no such user" if user is None else "disabled" if is_right else "wrong password"
             told("login failed", account=account, address=address, reason=reason)
@@ -230,21 +237,12 @@ class Accounts:
         return None
 
     def before(self, account: str, address: str) -> None:
-        """Count an attempt to guess a password. Raises a `Problem` with 429."""
+        """Count an attempt to guess a password. Raises a `Problem` with 429.
+
+        Have a place first: who is sent away because there is none, and comes again as told, has attempted nothing.
+        """
         if self.login_limits is not None:
             self.login_limits.before(account, address)
-
-    def verified(self, account: str, address: str, stored: str | None, password: str) -> bool:
-        """Tell whether the password of an attempt that `before` counted is right.
-
-        Raises `Busy`; that was no attempt then, or clients that come again, as they are told to, would be shut out.
-        """
-        try:
-            return self.passwords.verify(stored, password)
-        except Busy:
-            if self.login_limits is not None:
-                self.login_limits.withdraw(account, address)
-            raise
 
     def succeeded(self, account: str, address: str) -> None:
         """Take back what `before` counted."""
@@ -259,7 +257,8 @@ class Accounts:
             self.passwords.check(password)
         except ValueError as error:
             raise bad_request([Fault((name,), str(error))]) from None
-        return self.passwords.hash(password)
+        with self.passwords.place():
+            return self.passwords.hash(password)
 
     def set_password(self, user: User, new: str, session: str = "") -> bool:
         """Store a new password and end all sessions but one; False where another one was stored meanwhile."""
@@ -276,7 +275,8 @@ class Accounts:
     def _rehashed(self, user: User, password: str) -> User:
         """Store the hash that is made today of a password that has an older one; sessions and keys go on."""
         try:
-            new = self.passwords.hash(password)
+            with self.passwords.place():
+                new = self.passwords.hash(password)
         except Busy:  # there will be another login
             return user
 
@@ -297,8 +297,6 @@ class Accounts:
     def key_of(self, caller: Caller) -> Any:
         """Return the key of the user who is calling. Raises `Unauthorized` for a caller who is none of the users."""
         key = caller.user
-        if any(isinstance(one, _OutsideInfo) for one in _infos(caller)):
-            raise self.missing()
         if isinstance(key, str):
             try:
                 return self.users.key_of(key)
@@ -317,7 +315,7 @@ class Accounts:
 
     def session_in(self, caller: Caller) -> str:
         """Return the session that the access token of a caller belongs to, "" for other credentials."""
-        return next((str(one["sid"]) for one in _infos(caller) if isinstance(one, _OwnInfo) and "sid" in one), "")
+        return next((str(one["sid"]) for one in infos_of(caller) if isinstance(one, _OwnInfo) and "sid" in one), "")
 
     def session_of(self, caller: Caller) -> tuple[str, str]:
         """Return the session and the user of a caller. Raises `Forbidden` for one that has no session: an API key."""
@@ -338,17 +336,6 @@ class _OwnInfo(dict[str, Any]):
     """Be what a token or key of this application says: no claim of anybody else's can look like it."""
 
 
-class _OutsideInfo(dict[str, Any]):
-    """Be what a token of an identity provider says, whose users are not the ones here, whatever they are called."""
-
-
-def _infos(caller: Caller) -> Iterator[Any]:
-    """Yield what each of the credentials of a caller says."""
-    yield caller.info
-    if type(caller.info) is dict:
-        yield from caller.info.values()
-
-
 def _model(models: Models, declaration: Declaration) -> Model:
     thing = declaration.model
     model = models.of_class(thing) if isinstance(thing, type) else next(iter(models.of_table(thing)), None)
@@ -357,12 +344,12 @@ def _model(models: Models, declaration: Declaration) -> Model:
     return model
 
 
-def _to_be_checked(token: str) -> Mapping[str, Any]:
-    return {}
+def _to_be_checked(token: str) -> Caller:
+    return Caller(None, {})
 
 
 def _either(first: Verifier, second: Verifier) -> Verifier:
-    def verify(token: str) -> Mapping[str, Any] | None:
+    def verify(token: str) -> Caller | None:
         found = first(token)
         return found if found is not None else second(token)
 

@@ -3,7 +3,7 @@
 With HS256 the key is made from the application's secret, and former secrets (`SECRET_KEY_FALLBACKS`) verify. With the
 other algorithms keys are files: `KID.pem` in one folder, private keys in PEM. The last by name, of the algorithm of the
 settings, signs; all of them verify. A process looks into the folder when a token names a key that it does not know, and
-every few seconds, so that nothing has to be started anew when keys change.
+twice a second, so that nothing has to be started anew when keys change.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _KID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _RSA_BITS = 2048
 _RSA_EXPONENT = 65537
 # How long a key that others have not noticed yet, or will not use any more, may make no difference.
-_LOOK_EVERY_S = 5
+_LOOK_EVERY_S = 0.5
 _NOTICED_AFTER_S = 60
 _OTHERS = 0o037  # what the mode of a key may not have: the group may read it, as with mounted secrets, nobody else
 
@@ -108,7 +108,7 @@ class Keys:
         return key
 
     def look(self) -> None:
-        """Look for changed keys, every few seconds; what is wrong with them is for the log, the known ones stay."""
+        """Look for changed keys, twice a second; what is wrong with them is for the log, the known ones stay."""
         if self._folder is None or time.monotonic() - self._looked_at < _LOOK_EVERY_S:
             return
         with self._lock:

@@ -193,8 +193,10 @@ def change_password(accounts: Accounts, comparison: Comparison) -> Act:
         session, _ = accounts.session_of(arguments.caller)
         user = accounts.user_of(arguments.caller)
         account = next((name for name in user.names if name), user.text)
-        accounts.before(account, address)
-        if not accounts.verified(account, address, user.password, body[old]):
+        with accounts.passwords.place():
+            accounts.before(account, address)
+            is_right = accounts.passwords.verify(user.password, body[old])
+        if not is_right:
             told("password not changed", user=user.text, address=address)
             raise Forbidden("The old password is wrong.", errors=[_error((old,), "is wrong")])
         accounts.succeeded(account, address)
@@ -226,20 +228,7 @@ def sessions(accounts: Accounts, comparison: Comparison) -> Act:
 
 def revoke_session(accounts: Accounts, comparison: Comparison) -> Act:
     """End one of the sessions of the caller."""
-    comparison.method("DELETE", "POST")
-    slot = comparison.key()
-    comparison.caller()
-    outcome = comparison.outcome({}, (204, 200))
-
-    def run(arguments: Arguments) -> Answer:
-        _, user = accounts.session_of(arguments.caller)
-        session = str(arguments.values[slot])
-        if "\0" in session or not accounts.sessions.end(session, user):
-            raise NotFound("There is no such session.")
-        told("session revoked", user=user, session=session[:8])
-        return outcome.nothing()
-
-    return Builtin("end a session", run)
+    return _revoke(accounts, comparison, "session", lambda id_, user: accounts.sessions.end(id_, user))
 
 
 def create_api_key(accounts: Accounts, comparison: Comparison) -> Act:
@@ -288,6 +277,11 @@ def list_api_keys(accounts: Accounts, comparison: Comparison) -> Act:
 
 def revoke_api_key(accounts: Accounts, comparison: Comparison) -> Act:
     """Revoke one of the API keys of the caller."""
+    return _revoke(accounts, comparison, "API key", lambda id_, user: accounts.api_keys.revoke(id_, user))
+
+
+def _revoke(accounts: Accounts, comparison: Comparison, noun: str, end: Callable[[str, str], bool]) -> Act:
+    """End one thing of the caller's: `end` takes its id and the user, and tells whether there was one."""
     comparison.method("DELETE", "POST")
     slot = comparison.key()
     comparison.caller()
@@ -296,12 +290,12 @@ def revoke_api_key(accounts: Accounts, comparison: Comparison) -> Act:
     def run(arguments: Arguments) -> Answer:
         _, user = accounts.session_of(arguments.caller)
         id_ = str(arguments.values[slot])
-        if "\0" in id_ or not accounts.api_keys.revoke(id_, user):
-            raise NotFound("There is no such API key.")
-        told("API key revoked", user=user, key=id_[:8])
+        if "\0" in id_ or not end(id_, user):
+            raise NotFound(f"There is no such {noun}.")
+        told(f"{noun} revoked", user=user, id=id_[:8])
         return outcome.nothing()
 
-    return Builtin("revoke an API key", run)
+    return Builtin(f"revoke the {noun}", run)
 
 
 def _reply(accounts: Accounts, outcome: Outcome, operation: Operation) -> Callable[[Opened, Arguments], Answer]:

@@ -41,7 +41,8 @@ class Passwords:
     """Hash and verify passwords with argon2id, at OWASP's parameters unless the settings say otherwise.
 
     A hash takes 20 ms of a processor and 19 MiB, on purpose. So only `password_threads` of them run at a time in a
-    process, `password_queue` more may wait, and what comes then is `Busy`; a request gives up its turn before it waits.
+    process. A request takes a `place` before it does anything for a password: `password_queue` more have one than can
+    hash, and what comes then is `Busy`, at next to no cost. A request gives up its turn before it waits.
 
     How long `verify` takes tells nothing about the account, nor even whether there is one. Where there is none, a hash
     of today's parameters is verified all the same. A hash of other parameters, or of Werkzeug's, takes another time,
@@ -65,9 +66,25 @@ class Passwords:
         parameters = f"$argon2id$v=19$m={memory_kib},t={settings.password_time_cost},p={lanes}"
         self._nobody = f"{parameters}${_random(_SALT_BYTES)}${_random(_HASH_BYTES)}"
         self._commonest = _read_commonest()
-        self._hashing = BoundedSemaphore(settings.password_threads)
-        self._places = BoundedSemaphore(settings.password_threads + settings.password_queue)
+        self._threads, self._queue = settings.password_threads, settings.password_queue
+        self._hashing = BoundedSemaphore(self._threads)
+        self._places = BoundedSemaphore(self._threads + self._queue)
         self._pace = _Pace()
+
+    def keep_free(self, threads: int) -> None:
+        """Take no more than all but one of the `threads` that answer requests: others than logins wait for one, too."""
+        places = min(self._threads + self._queue, max(threads - 1, 1))
+        self._places = BoundedSemaphore(places)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Have one of the few places of those who hash or wait for it; raise `Busy` where all are taken."""
+        if not self._places.acquire(blocking=False):
+            raise Busy
+        try:
+            yield
+        finally:
+            self._places.release()
 
     def check(self, password: str) -> None:
         """Check a new password: 8 to 128 characters and none of the commonest; any character will do.
@@ -87,23 +104,25 @@ class Passwords:
     def hash(self, password: str) -> str:
         """Return a hash to store, a PHC string of about 100 characters.
 
-        Raises `ValueError` for what `check` refuses for its length or characters, and `Busy`.
+        Raises `ValueError` for what `check` refuses for its length or characters.
         """
         normal = _normal(password)
         if normal is None:
             raise ValueError(f"must be text of at most {MAX_CHARACTERS} characters")
-        with self._turn():
+        give_up()
+        with self._hashing:
             return self._hasher.hash(normal)
 
     def verify(self, stored: str | None, password: str) -> bool:
         """Tell whether `password` is the one of a stored hash; None, for a user that does not exist, is False.
 
         Takes the same time whatever the answer is (see above). A password that is too long to be anyone's is not
-        hashed, but costs what one costs. Raises `Busy`.
+        hashed, but costs what one costs.
         """
         normal = _normal(password)
         kind, compare = self._comparison(stored)
-        with self._turn():
+        give_up()
+        with self._hashing:
             began = time.perf_counter()
             if normal is None:
                 compare("")
@@ -143,18 +162,6 @@ class Passwords:
             return check_password_hash(stored, password)
         except ValueError:  # it says scrypt and is none
             return self._is_argon2(self._nobody, password)
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Let a few threads in at a time; raise `Busy` where too many wait."""
-        if not self._places.acquire(blocking=False):
-            raise Busy
-        try:
-            give_up()
-            with self._hashing:
-                yield
-        finally:
-            self._places.release()
 
 
 class _Pace:

@@ -46,10 +46,6 @@ class Register:
         assert shape.body is not None
         model = accounts.model
         names = {name: field.column for name, field in shape.body.fields.items()}
-        self._login = {
-            name: attribute for name, column in names.items() for attribute, one in model.login.items() if one is column
-        }
-        self._has_mail = any(model.is_mail(one) for one in model.login)
         self._fixed: dict[str, Any] = {}
         if model.roles is not None and model.default_role is not None:
             role = next(name for name, column in names.items() if column is model.roles)
@@ -73,26 +69,10 @@ class Register:
         sent = [Fault((name,), "is not a property that can be stored") for name in self._fixed if name in body]
         if sent:
             raise bad_request(sent)
-        body = {**body, **self._names(body)}
-        body[_PASSWORD] = self._accounts.hashed(body.get(_PASSWORD), _PASSWORD)
-        answer = self._create.run(arguments._replace(body={**body, **self._fixed}))
+        hashed = self._accounts.hashed(body.get(_PASSWORD), _PASSWORD)
+        answer = self._create.run(arguments._replace(body={**body, _PASSWORD: hashed, **self._fixed}))
         told("registered", address=arguments.request.address)
         return answer
-
-    def _names(self, body: Mapping[str, Any]) -> dict[str, str]:
-        """Return the login names as they are stored. Raises `BadRequest` for one that is another's e-mail address."""
-        model, names, faults = self._accounts.model, {}, []
-        for name, attribute in self._login.items():
-            value = body.get(name)
-            if isinstance(value, str):
-                names[name] = model.normal(attribute, value)
-                if self._has_mail and not model.is_mail(attribute) and "@" in value:
-                    faults.append(Fault((name,), "must not have an @ in it"))
-                elif not value.strip():
-                    faults.append(Fault((name,), "must not be empty"))
-        if faults:
-            raise bad_request(faults)
-        return names
 
 
 def register(
@@ -157,7 +137,7 @@ def _fields(accounts: Accounts, comparison: Comparison, binder: Binder, taken: M
             said = f"`{name}` is {model.model.source}.{attribute}, which nobody sets by registering"
             comparison.report(one.place, said, "leave it out")
         else:
-            field = binder.value(name, one.schema, model.model, attribute, one.place)
+            field = binder.value(name, one.schema, model.model, attribute, one.place, stored=True)
             if field is not None:
                 found.append(replace(field, required=one.required))
     if model.roles is not None and model.default_role is not None:

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from demijohn.auth.tables import KEY_CHARACTERS, stamp_of
 from demijohn.errors import BindingError
 from demijohn.resources.database import Database, Transaction
 from demijohn.resources.model import AnyColumn, Model
+from demijohn.resources.spelling import Spelling
 from demijohn.resources.statement import Statement, compile_statement
 
 __all__ = ["HASH_CHARACTERS", "Declaration", "User", "UserModel", "Users", "read_user_model"]
@@ -70,9 +71,23 @@ class UserModel:
         return _MAIL.search(name) is not None
 
     def normal(self, name: str, value: str) -> str:
-        """Return a login name as it is stored: in NFC, an e-mail address in lower case, too."""
-        value = unicodedata.normalize("NFC", value)
+        """Return a login name as it is stored: without blanks around, in NFC, an e-mail address in lower case, too."""
+        value = unicodedata.normalize("NFC", value.strip())
         return unicodedata.normalize("NFC", value.lower()) if self.is_mail(name) else value
+
+    def check(self, name: str, value: str) -> None:
+        """Raise `ValueError` for a login name that nobody may have, in words that go behind `it`."""
+        if not value:
+            raise ValueError("must not be empty")
+        if "@" in value and not self.is_mail(name) and any(map(self.is_mail, self.login)):
+            raise ValueError("must not have an @ in it")  # or it could be another's address
+
+    def spellings(self) -> dict[AnyColumn, Spelling]:
+        """Return how login names are spelled, by their columns."""
+        return {
+            column: Spelling(partial(self.normal, name), partial(self.check, name))
+            for name, column in self.login.items()
+        }
 
 
 class User(NamedTuple):
@@ -170,6 +185,7 @@ class Users:
         criterion = () if model.model.criterion is None else (model.model.criterion,)
         self.is_user = (self.is_key, *criterion)
         self._by_key = self.compile(select(*self.columns).select_from(table).where(*self.is_user))
+        self._all = self.compile(select(*self.columns).select_from(table).where(*criterion).order_by(model.key))
         self._by_names = lru_cache(maxsize=50)(self._compile_names)
         changed = {model.password.key: bindparam("new_password", type_=model.password.type)}
         is_same = model.password == bindparam("old_password", type_=model.password.type)
@@ -204,6 +220,24 @@ class Users:
             result = self.model.roles.type.dialect_impl(sql).result_processor(sql, None)
             return result if result is not None else _same
         return _same  # a document is told from a text by what it is: drivers differ in whether they read it
+
+    def all(self) -> list[User]:
+        """Return all users, by their keys."""
+        return [self.read(row) for row in self.database.read(self._all, {})]
+
+    def by_text(self, text: str) -> User | None:
+        """Return the user whose key somebody else writes as a text, None where there is none.
+
+        A key is written in one way only: `07` and `7` may be two users of whoever writes them.
+        """
+        key_type = self.model.key.type
+        codec = self.database.dialect.codec(key_type, {}, frozenset(("integer", "string")), None)
+        try:
+            key = self._of_text(text)
+            codec.decode(key if isinstance(key, int) else text)
+        except ValueError:  # none, or one that the column cannot hold
+            return None
+        return self.by_key(key) if str(key) == text else None
 
     def by_key(self, key: Any, transaction: Transaction | None = None) -> User | None:
         """Return the user with a key, None where there is none."""

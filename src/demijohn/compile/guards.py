@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 from base64 import b64decode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Protocol, TypeAlias
@@ -28,20 +28,17 @@ __all__ = [
     "FindVerifier",
     "Guard",
     "NoCredentials",
+    "OutsideClaims",
     "Report",
     "Verifier",
+    "caller_of",
     "challenge_of",
     "compile_guard",
+    "infos_of",
 ]
 
 Report: TypeAlias = Callable[[Place, str, str], None]
 """Take a problem that was found: the place, what was found, what is allowed."""
-
-Verifier: TypeAlias = Callable[[str], Mapping[str, Any] | None]
-"""Take a token or key; return what it says of the caller (`sub`, `scope`), None where it is not valid."""
-
-FindVerifier: TypeAlias = Callable[[Scheme, Operation], Verifier | str]
-"""Take a scheme without a hook, and an operation; return what checks its credentials, or why nothing does."""
 
 
 class Credentials(Protocol):
@@ -56,14 +53,40 @@ class Credentials(Protocol):
         """Return a cookie's value."""
 
 
+class OutsideClaims(dict[str, Any]):
+    """Be what a token of an identity provider says, whose users are not those here, whatever they are called.
+
+    `user` is the key of the user here for whom the token stands, None where it is nobody's.
+    """
+
+    user: Any = None
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Say who is calling. `user` is `sub` or `uid` of what the hook returned, `info` all of it."""
+    """Say who is calling. `user` is `sub` or `uid` of what the hook returned, `info` all of it.
+
+    Of somebody whom only an identity provider knows `user` is None: a `sub` of its own must never pass for a user here.
+    """
 
     user: Any = None
     info: Any = None
     scopes: frozenset[str] = frozenset()
 
+    @property
+    def identity(self) -> str | None:
+        """Return what tells this caller from every other one, None where nothing does."""
+        if self.user is not None:
+            return f"user {self.user}"
+        claims = next((one for one in infos_of(self) if isinstance(one, OutsideClaims)), None)
+        return None if claims is None else f"outside {claims.get('iss')} {claims.get('sub')}"
+
+
+Verifier: TypeAlias = Callable[[str], Caller | None]
+"""Take a token or key; return the caller that it shows, None where it is not valid."""
+
+FindVerifier: TypeAlias = Callable[[Scheme, Operation], Verifier | str]
+"""Take a scheme without a hook, and an operation; return what checks its credentials, or why nothing does."""
 
 ANONYMOUS = Caller()
 CALLER: Final = "demijohn.caller"
@@ -89,20 +112,26 @@ class Check:
     scheme: Scheme
     scopes: tuple[str, ...]
     read: Callable[[Credentials], tuple[str, ...]]
-    ask: Callable[[tuple[str, ...], tuple[str, ...], Any], Any] | None
-    allow: Callable[[Sequence[str], Sequence[str]], bool]
+    ask: Callable[[tuple[str, ...], tuple[str, ...], Any], Caller | None] | None
+    allow: Callable[[Sequence[str], Sequence[str]], bool] | None
     has_hooks: bool = False
     """Functions of the application take part."""
 
-    def identify(self, request: Credentials) -> Any:
-        """Return what the hook says of the caller; raise `Missing` or `Rejected`."""
+    def identify(self, request: Credentials) -> Caller:
+        """Return the caller that the credentials show; raise `Missing` or `Rejected`."""
         credentials = self.read(request)
         if self.ask is None:
-            return {}
-        info = self.ask(credentials, self.scopes, request)
-        if info is None:
+            return Caller(None, {})
+        caller = self.ask(credentials, self.scopes, request)
+        if caller is None:
             raise Rejected
-        return info
+        return caller
+
+    def allows(self, caller: Caller) -> bool:
+        """Tell whether a caller has the scopes."""
+        if self.allow is None:
+            return caller.scopes.issuperset(self.scopes)
+        return self.allow(self.scopes, scopes_of(caller.info))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,25 +159,23 @@ class Guard:
         """
         rejected = False
         lacking: tuple[str, ...] = ()
-        known: dict[str, Any] = {}
+        known: dict[tuple[str, tuple[str, ...]], Caller | Missing | Rejected] = {}
         for checks in self.alternatives:
-            if not checks:
+            callers: list[Caller] = []
+            for check in checks:
+                found = _once(known, check, request)
+                if isinstance(found, Caller):
+                    callers.append(found)
+                elif isinstance(found, Rejected):
+                    rejected = True
+            if not checks or len(callers) < len(checks):
                 continue
-            infos = [_once(known, check, request) for check in checks]
-            if any(isinstance(info, Missing | Rejected) for info in infos):
-                rejected = rejected or any(isinstance(info, Rejected) for info in infos)
-                continue
-            missing = next(
-                (
-                    check.scopes
-                    for check, info in zip(checks, infos, strict=True)
-                    if check.scopes and not self.mocked and not check.allow(check.scopes, scopes_of(info))
-                ),
-                None,
-            )
-            if missing is None:
-                return _caller(checks, infos)
-            lacking = missing
+            for check, caller in zip(checks, callers, strict=True):
+                if check.scopes and not self.mocked and not check.allows(caller):
+                    lacking = check.scopes
+                    break
+            else:
+                return callers[0] if len(callers) == 1 else _joined(checks, callers)
         if lacking:
             raise Forbidden(
                 f"The credentials lack a scope: {' '.join(lacking)} is needed.",
@@ -228,29 +255,45 @@ def scopes_of(info: Any) -> list[str]:
     return scopes.split() if isinstance(scopes, str) else [str(scope) for scope in scopes]
 
 
-def _once(known: dict[str, Any], check: Check, request: Credentials) -> Any:
-    """Return what a scheme's hook says, or the `Missing` or `Rejected` in its place.
+def caller_of(info: Any) -> Caller:
+    """Return the caller that a hook, or an identity provider, says such things of."""
+    if isinstance(info, OutsideClaims):
+        user = info.user
+    else:
+        user = info.get("sub", info.get("uid")) if isinstance(info, Mapping) else None
+    return Caller(user, info, frozenset(scopes_of(info)))
 
-    It is asked once a request, however many alternatives name the scheme with the same scopes.
+
+def _once(
+    known: dict[tuple[str, tuple[str, ...]], Caller | Missing | Rejected], check: Check, request: Credentials
+) -> Caller | Missing | Rejected:
+    """Return the caller that a scheme shows, or the `Missing` or `Rejected` in its place.
+
+    A hook is asked once a request, however many alternatives name the scheme with the same scopes.
     """
-    key = f"{check.scheme.name} {check.scopes}"
-    if key not in known:
+    key = check.scheme.name, check.scopes
+    found = known.get(key)
+    if found is None:
         try:
-            known[key] = check.identify(request)
+            found = check.identify(request)
         except (Missing, Rejected) as error:
-            known[key] = error
-    return known[key]
+            found = error
+        known[key] = found
+    return found
 
 
-def _caller(checks: Sequence[Check], infos: Sequence[Any]) -> Caller:
-    users = [_user(info) for info in infos]
-    scopes = frozenset(scope for info in infos for scope in scopes_of(info))
-    info = infos[0] if len(infos) == 1 else {check.scheme.name: one for check, one in zip(checks, infos, strict=True)}
-    return Caller(next((user for user in users if user is not None), None), info, scopes)
+def infos_of(caller: Caller) -> Iterator[Any]:
+    """Yield what each of the credentials of a caller says."""
+    yield caller.info
+    if type(caller.info) is dict:
+        yield from caller.info.values()
 
 
-def _user(info: Any) -> Any:
-    return info.get("sub", info.get("uid")) if isinstance(info, Mapping) else None
+def _joined(checks: Sequence[Check], callers: Sequence[Caller]) -> Caller:
+    """Return the one caller that several schemes show together."""
+    user = next((one.user for one in callers if one.user is not None), None)
+    info = {check.scheme.name: one.info for check, one in zip(checks, callers, strict=True)}
+    return Caller(user, info, frozenset().union(*(one.scopes for one in callers)))
 
 
 def _compile_check(
@@ -278,7 +321,7 @@ def _compile_check(
             report(scheme.place, f"security scheme {scheme.name!r} has no function that checks it{why}", allowed)
         else:
             ask = _verified(verifier)
-    allow: Callable[[Sequence[str], Sequence[str]], bool] = _has_all
+    allow: Callable[[Sequence[str], Sequence[str]], bool] | None = None
     if "x-scopeValidateFunc" in scheme.hooks:
         validate, wrong = find_function(scheme.hooks["x-scopeValidateFunc"])
         if validate is None and not mocked:
@@ -288,31 +331,28 @@ def _compile_check(
     return Check(scheme, scopes, read, ask, allow, has_hooks)
 
 
-def _verified(verifier: Verifier) -> Callable[[tuple[str, ...], tuple[str, ...], Any], Any]:
-    def ask(credentials: tuple[str, ...], scopes: tuple[str, ...], request: Any) -> Any:
+def _verified(verifier: Verifier) -> Callable[[tuple[str, ...], tuple[str, ...], Any], Caller | None]:
+    def ask(credentials: tuple[str, ...], scopes: tuple[str, ...], request: Any) -> Caller | None:
         return verifier(credentials[0])
 
     return ask
 
 
-def _has_all(required: Sequence[str], held: Sequence[str]) -> bool:
-    return set(required) <= set(held)
-
-
-def _asker(function: Callable[..., Any]) -> Callable[[tuple[str, ...], tuple[str, ...], Any], Any]:
+def _asker(function: Callable[..., Any]) -> Callable[[tuple[str, ...], tuple[str, ...], Any], Caller | None]:
     """Return a call of a hook that passes `required_scopes` and `request` where its signature has them."""
     names = inspect.signature(function).parameters
     wants_all = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in names.values())
     wants_scopes = wants_all or "required_scopes" in names
     wants_request = wants_all or "request" in names
 
-    def ask(credentials: tuple[str, ...], scopes: tuple[str, ...], request: Any) -> Any:
+    def ask(credentials: tuple[str, ...], scopes: tuple[str, ...], request: Any) -> Caller | None:
         extra: dict[str, Any] = {}
         if wants_scopes:
             extra["required_scopes"] = list(scopes)
         if wants_request:
             extra["request"] = request.flask_request
-        return function(*credentials, **extra)
+        info = function(*credentials, **extra)
+        return None if info is None else caller_of(info)
 
     return ask
 

@@ -1,7 +1,7 @@
 """Functions to calls: which argument takes what, decided once from the signature.
 
 The rules are Connexion's: path parameters always, the others where the signature takes them, names made
-identifiers, `body` under its name, `user`, `token_info` and `context_` on request.
+identifiers, `body` under its name, `user`, `token_info` and `context_` on request. `connection` is an addition of ours.
 """
 
 from __future__ import annotations
@@ -11,26 +11,44 @@ import inspect
 import keyword
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from demijohn.compile.kinds import ABSENT, Schemas
 from demijohn.contract import Body, JsonSchema, Operation
 
-__all__ = ["bind"]
+__all__ = ["CONNECTION", "Bound", "bind"]
 
 _BUILTINS = frozenset(dir(builtins))
 _FORMS = frozenset(("application/x-www-form-urlencoded", "multipart/form-data"))
 _CONTEXT = ("user", "token_info", "context_")
+CONNECTION = "connection"
+"""The argument that is a connection to the database, in a transaction around the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Hold what makes the keyword arguments of a function from `plan.Arguments`, and what does not fit.
+
+    What does not fit is a path parameter that the function cannot take, or an argument without a default that nothing
+    fills. `connects` tells that the function asks for `CONNECTION`, which is not among the keyword arguments,
+    `takes_caller` that one of these says who is calling.
+    """
+
+    keywords: Callable[[Any], dict[str, Any]]
+    wrong: tuple[str, ...]
+    connects: bool
+    takes_caller: bool
 
 
 def bind(
-    function: Callable[..., Any], operation: Operation, definitions: Mapping[str, JsonSchema]
-) -> tuple[Callable[[Any], dict[str, Any]], list[str]]:
-    """Return what makes the keyword arguments of `function` from `plan.Arguments`, and what does not fit.
-
-    What does not fit is a path parameter that the function cannot take, or an argument without a default
-    that nothing in the contract fills.
-    """
+    function: Callable[..., Any],
+    operation: Operation,
+    definitions: Mapping[str, JsonSchema],
+    *,
+    can_connect: bool = False,
+) -> Bound:
+    """Decide which argument of `function` takes what; `can_connect` tells that there is a database."""
     signature = _Signature(function)
     wrong: list[str] = []
     sources: list[tuple[int, str, bool]] = []
@@ -45,6 +63,7 @@ def bind(
             )
     fill = _compile_body(operation.body, signature, definitions)
     context = tuple(name for name in _CONTEXT if signature.take_exactly(name))
+    connects = can_connect and signature.take_exactly(CONNECTION)
     for name in sorted(signature.required - signature.taken):
         wrong.append(f"argument {name!r} of {signature.text} is filled by nothing in the contract; give it a default")
 
@@ -63,7 +82,7 @@ def bind(
             out[name] = _context(name, arguments.caller)
         return out
 
-    return keywords, wrong
+    return Bound(keywords, tuple(wrong), connects, bool(context))
 
 
 def identifiers(name: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from demijohn.compile.answers import Answer, Answers
 from demijohn.compile.bodies import BodyDecoder
@@ -12,9 +12,13 @@ from demijohn.compile.caching import Caching
 from demijohn.compile.guards import Caller, Guard
 from demijohn.compile.parameters import Parameters
 from demijohn.compile.rates import Failures, Limit
+from demijohn.compile.reuse import Cache, Sources
 from demijohn.contract import Operation
 
-__all__ = ["Act", "Action", "Arguments", "Call", "Mock", "Plan", "Requested", "Unimplemented"]
+__all__ = ["Act", "Action", "Arguments", "Call", "Connect", "Mock", "Plan", "Reading", "Requested", "Unimplemented"]
+
+Connect: TypeAlias = Callable[[Callable[[Any], Any]], Any]
+"""Call a function with a connection, in a transaction around the call; return what it returns."""
 
 
 class Requested(Protocol):
@@ -35,6 +39,10 @@ class Requested(Protocol):
     @property
     def query(self) -> str:
         """Return the query string without its question mark, as it was sent."""
+
+    @property
+    def scheme(self) -> str:
+        """Return `http` or `https`."""
 
     @property
     def address(self) -> str:
@@ -64,16 +72,24 @@ class Arguments(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Run a Python function. `bind` makes its keyword arguments; `name` says which one it is."""
+    """Run a Python function. `bind` makes its keyword arguments; `name` says which one it is.
+
+    `connect` gives it its `connection`, None where it asks for none; `takes_caller` tells that it asks who is calling.
+    """
 
     has_hooks: ClassVar[bool] = True
     function: Callable[..., Any]
     bind: Callable[[Arguments], dict[str, Any]]
     name: str
+    connect: Connect | None = None
+    takes_caller: bool = False
 
     def run(self, arguments: Arguments) -> Any:
         """Call the function."""
-        return self.function(**self.bind(arguments))
+        keywords = self.bind(arguments)
+        if self.connect is None:
+            return self.function(**keywords)
+        return self.connect(lambda connection: self.function(**keywords, connection=connection))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +97,7 @@ class Mock:
     """Answer from the examples of the contract, or with one made from the schema."""
 
     has_hooks: ClassVar[bool] = True
+    varies: ClassVar[tuple[str, ...]] = ("Prefer",)
     answer: Callable[[Arguments], Any]
     name: str = "mock"
 
@@ -113,6 +130,15 @@ class Act(Protocol):
         """Run the statement; the answer is finished but for the headers that every answer has."""
 
 
+@runtime_checkable
+class Reading(Protocol):
+    """Be an act whose answers follow from tables alone."""
+
+    @property
+    def sources(self) -> Sources:
+        """Return what they are made from."""
+
+
 Action: TypeAlias = Call | Mock | Unimplemented | Act
 
 
@@ -132,6 +158,7 @@ class Plan:
     caching: Caching | None
     limit: Limit | None = None
     failures: Failures | None = None
+    cache: Cache | None = None
 
     @property
     def stands_alone(self) -> bool:

@@ -7,7 +7,7 @@ writes to them after loading.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -204,7 +204,8 @@ class Contract:
     `version` is the version of the specification it was written in, for display only: nothing depends
     on it. `base_path` is the path of the first server (or Swagger's `basePath`) without a trailing slash,
     `""` for the root. `definitions` holds every schema that anything refers to, by a name that is its
-    component name where it has one. `sources` are the files as read, the contract's own file first.
+    component name where it has one. `sources` are the files as read, the contract's own file first. `formats` are
+    the checks of formats that the application has, beside those of JSON Schema: they tell whether a text is right.
     """
 
     title: str
@@ -217,6 +218,7 @@ class Contract:
     api_version: str = ""
     webhooks: tuple[str, ...] = ()
     extensions: Mapping[str, Any] = field(default_factory=_no_entries)
+    formats: Mapping[str, Callable[[str], bool]] = field(default_factory=_no_entries)
 
     def line(self, place: Place) -> int:
         """Return the line, from 1, on which `place` begins in its file."""

@@ -42,6 +42,7 @@ _ASSETS = (
 )
 _JSON = "application/json"
 _YAML = "application/yaml"
+_MOST_MOUNTS = 4
 
 
 def docs_blueprint(
@@ -51,7 +52,7 @@ def docs_blueprint(
     blueprint = Blueprint(name, __name__, url_prefix=base_path or "/", static_folder=None)
     paths: list[str] = []
     if settings.docs_contract:
-        for path, (make, media_type) in _documents(contract).items():
+        for path, (make, media_type) in _documents(contract, base_path).items():
             _serve(blueprint, path, make, media_type)
             paths.append(path)
     if settings.docs_ui and settings.docs_contract:
@@ -60,47 +61,70 @@ def docs_blueprint(
     return blueprint, frozenset(base_path + path for path in paths)
 
 
-def _documents(contract: Contract) -> dict[str, tuple[Callable[[], bytes], str]]:
+def _documents(contract: Contract, base_path: str) -> dict[str, tuple[Callable[[str], bytes], str]]:
     """Return what is served: the contract as JSON and as YAML, and the files that it refers to, as written.
 
-    A form that the contract was not written in is made when it is first asked for: 4 MB of JSON take a second
-    to become YAML.
+    Each is made for the path that the application is mounted at. A form that the contract was not written in is made
+    when it is first asked for: 4 MB of JSON take a second to become YAML.
     """
     root = contract.sources[0]
-    as_json = (_as_written(root.raw) if root.media_type == _JSON else partial(_to_json, root), _JSON)
-    as_yaml = (_as_written(root.raw) if root.media_type == _YAML else partial(_to_yaml, root), _YAML)
-    found: dict[str, tuple[Callable[[], bytes], str]] = {"/openapi.json": as_json, "/openapi.yaml": as_yaml}
+    as_json = (partial(_contract, root, base_path, _JSON), _JSON)
+    as_yaml = (partial(_contract, root, base_path, _YAML), _YAML)
+    found: dict[str, tuple[Callable[[str], bytes], str]] = {"/openapi.json": as_json, "/openapi.yaml": as_yaml}
     if contract.version.startswith("2."):
         found |= {"/swagger.json": as_json, "/swagger.yaml": as_yaml}
-    for source in contract.sources:
+    found.setdefault("/" + root.name, (partial(_contract, root, base_path, root.media_type), root.media_type))
+    for source in contract.sources[1:]:
         found.setdefault("/" + source.name, (_as_written(source.raw), source.media_type))
     return found
 
 
-def _as_written(raw: bytes) -> Callable[[], bytes]:
-    return lambda: raw
+def _as_written(raw: bytes) -> Callable[[str], bytes]:
+    return lambda mount: raw
 
 
-def _to_json(source: Source) -> bytes:
-    return orjson.dumps(source.value, option=orjson.OPT_INDENT_2)
+def _contract(source: Source, base_path: str, media_type: str, mount: str) -> bytes:
+    """Return the contract as written, or in another form; below a path that it cannot know, with servers there."""
+    if not mount and source.media_type == media_type:
+        return source.raw
+    value = _mounted(source.value, mount, base_path) if mount else source.value
+    return _to_json(value) if media_type == _JSON else _to_yaml(value)
 
 
-def _to_yaml(source: Source) -> bytes:
+def _mounted(document: dict[str, Any], mount: str, base_path: str) -> dict[str, Any]:
+    """Return a contract whose servers are below `mount`, as far as they are paths of this host."""
+    if "swagger" in document:
+        return document | {"basePath": mount + base_path}
+    servers = document.get("servers") or [{"url": base_path or "/"}]
+    return document | {"servers": [_below(one, mount) for one in servers]}
+
+
+def _below(server: dict[str, Any], mount: str) -> dict[str, Any]:
+    url = server["url"]
+    is_path = url.startswith("/") and not url.startswith("//")
+    return server | {"url": (mount + url).rstrip("/")} if is_path else server
+
+
+def _to_json(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2)
+
+
+def _to_yaml(value: Any) -> bytes:
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(source.value, Dumper=dumper, allow_unicode=True, sort_keys=False)
+    text: str = yaml.dump(value, Dumper=dumper, allow_unicode=True, sort_keys=False)
     return text.encode()
 
 
-def _serve(blueprint: Blueprint, path: str, make: Callable[[], bytes], media_type: str) -> None:
-    """Serve bytes that never change while the process runs."""
+def _serve(blueprint: Blueprint, path: str, make: Callable[[str], bytes], media_type: str) -> None:
+    """Serve bytes that never change while the process runs, wherever it is mounted."""
 
-    @lru_cache(maxsize=1)
-    def finished() -> tuple[bytes, str]:
-        body = make()
+    @lru_cache(maxsize=_MOST_MOUNTS)
+    def finished(mount: str) -> tuple[bytes, str]:
+        body = make(mount)
         return body, blake2b(body, digest_size=12).hexdigest()
 
     def view() -> Response:
-        body, tag = finished()
+        body, tag = finished(request.script_root)
         response = Response(body, content_type=media_type)
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Cache-Control"] = "no-cache"

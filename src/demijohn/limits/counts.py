@@ -74,6 +74,10 @@ class MemoryCounts:
         """Return how often the counter was hit."""
         return self._table(counter).get(counter.key, self._clock())
 
+    def stats(self) -> dict[str, float]:
+        """Return how many counts are kept; some may be over."""
+        return {"rate_limit_counts": len(self._ordinary) + len(self._held)}
+
     def _table(self, counter: Counter) -> _Table:
         return self._held if counter.must_hold else self._ordinary
 
@@ -114,6 +118,9 @@ class _Table:
         with self._lock:
             entry = self._entries.get(key)
             return entry.hits if entry is not None and entry.ends_at > now else 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
     def _begin(self, key: str, ends_at: float, now: float) -> _Entry:
         self._entries.pop(key, None)

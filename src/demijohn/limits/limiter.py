@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from math import ceil
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,7 +17,7 @@ from demijohn.errors import SettingError, TooManyRequests
 from demijohn.limits.addresses import network_of
 from demijohn.limits.counts import Counter, Counts, MemoryCounts
 from demijohn.limits.shared import SharedCounts
-from demijohn.settings import PREFIX, Settings
+from demijohn.settings import Settings, check_redis, unreadable_redis
 
 if TYPE_CHECKING:
     from demijohn.resources.database import Database
@@ -71,22 +69,13 @@ def _open_counts(storage: str, open_database: Callable[[], Database]) -> Counts:
         from demijohn.limits.database import DatabaseCounts
 
         return SharedCounts(DatabaseCounts(open_database), "the database")
-    key = f"{PREFIX}RATE_LIMIT_STORAGE"
-    scheme = storage.partition("://")[0]
-    if scheme not in ("redis", "rediss", "redis+unix"):
-        # Not the whole of it: there may be a password in it.
-        shown = re.match(r"[\w+.-]{0,20}", storage)
-        raise SettingError([f"{key}: found {shown[0] if shown else ''!r}, allowed is {_STORAGES}"])
-    if find_spec("redis") is None:
-        raise SettingError([f"{key}: the client library of Redis is not installed; install demijohn[redis]"])
+    check_redis("rate_limit_storage", storage, _STORAGES)
     from demijohn.limits.redis import RedisCounts
 
     try:
         return SharedCounts(RedisCounts(storage), f"the Redis at {urlsplit(storage).hostname or 'its socket'}")
     except ValueError:
-        raise SettingError(
-            [f"{key}: the address cannot be read, allowed is redis://:PASSWORD@HOST:PORT/NUMBER"]
-        ) from None
+        raise SettingError([unreadable_redis("rate_limit_storage")]) from None
 
 
 class Limiter:
@@ -98,6 +87,10 @@ class Limiter:
     def __init__(self, counts: Counts, failures: tuple[Window, ...] = ()) -> None:
         self.counts = counts
         self.failures = FailureLimit(counts, failures) if failures else None
+
+    def stats(self) -> dict[str, float]:
+        """Return how many counts are in memory, and whether those that should be elsewhere are, too."""
+        return self.counts.stats() if isinstance(self.counts, MemoryCounts | SharedCounts) else {}
 
     def limit(self, policy: RatePolicy) -> OperationLimit:
         """Return what counts the requests of an operation."""
@@ -129,8 +122,7 @@ class OperationLimit:
 
         A request that one window refuses is not counted in the longer ones. Raises `TooManyRequests`.
         """
-        user = caller.user
-        key = f"address {network_of(address)}" if user is None else f"user {user}"
+        key = caller.identity or f"address {network_of(address)}"
         items = []
         for rule in self._rules:
             window = rule.window

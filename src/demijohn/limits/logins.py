@@ -53,16 +53,12 @@ class LoginLimits:
 
     def succeeded(self, account: str, address: str) -> None:
         """Take back what `before` counted, and know the address from now on."""
-        self.withdraw(account, address)
-        self._counts.hit(_known(f"{network_of(address)} {_name_of(account)}"))
-
-    def withdraw(self, account: str, address: str) -> None:
-        """Take back what `before` counted, of an attempt that was not looked at; nothing is known by it."""
         name, network = _name_of(account), network_of(address)
         pair = f"{network} {name}"
         for rules, key in ((self._pair, pair), (self._address, network), (self._account, name)):
             for window, prefix in rules:
                 self._counts.take_back(Counter(prefix + key, window.window_s, must_hold=True))
+        self._counts.hit(_known(pair))
 
     def _hit(self, rules: list[tuple[Window, str]], key: str) -> None:
         for window, prefix in rules:
@@ -81,4 +77,4 @@ def _known(pair: str) -> Counter:
 
 def _name_of(account: str) -> str:
     """Return an account's name as it is counted: however it is typed, it is one account."""
-    return normalize("NFC", normalize("NFC", account).lower())
+    return normalize("NFC", normalize("NFC", account.strip()).lower())

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from demijohn.breaker import Breaker
 from demijohn.limits.counts import Count, Counter, Counts, MemoryCounts
 
-__all__ = ["RETRY_S", "SharedCounts"]
+__all__ = ["SharedCounts"]
 
 T = TypeVar("T")
-
-_logger = logging.getLogger("demijohn")
-
-RETRY_S = 5.0
-"""How long nobody asks again after a storage did not answer."""
 
 
 class SharedCounts:
@@ -30,10 +24,8 @@ class SharedCounts:
     def __init__(self, storage: Counts, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._storage = storage
         self._memory = MemoryCounts(clock)
-        self._name = name
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._retry_at: float | None = None
+        instead, again = "counted in the memory of each process", f"counted in {name} again"
+        self._breaker = Breaker(name, f"Rate limits are {instead}", f"Rate limits are {again}", clock)
 
     def hit(self, counter: Counter) -> Count:
         """Count one more."""
@@ -47,40 +39,17 @@ class SharedCounts:
         """Return how often the counter was hit."""
         return self._do(lambda counts: counts.get(counter))
 
+    def stats(self) -> dict[str, float]:
+        """Return whether the storage is away, and how many counts are in memory since it has been."""
+        return {**self._memory.stats(), "rate_limit_storage_away": float(self._breaker.is_away)}
+
     def _do(self, work: Callable[[Counts], T]) -> T:
-        if self._retry_at is not None and not self._is_mine_to_retry():
+        if not self._breaker.may_ask():
             return work(self._memory)
         try:
             result = work(self._storage)
         except Exception as error:  # whatever it is, a wrong password or a missing table: the API goes on
-            self._note_away(error)
+            self._breaker.failed(error)
             return work(self._memory)
-        if self._retry_at is not None:
-            self._note_back()
+        self._breaker.answered()
         return result
-
-    def _is_mine_to_retry(self) -> bool:
-        """Tell whether it is time to ask again; one thread does, the others go on as before."""
-        now = self._clock()
-        with self._lock:
-            if self._retry_at is not None and now < self._retry_at:
-                return False
-            self._retry_at = now + RETRY_S
-            return True
-
-    def _note_away(self, error: Exception) -> None:
-        with self._lock:
-            is_new, self._retry_at = self._retry_at is None, self._clock() + RETRY_S
-        if is_new:
-            _logger.error(
-                "Rate limits are counted in the memory of each process, since %s does not answer: %s: %s",
-                self._name,
-                type(error).__name__,
-                error,
-            )
-
-    def _note_back(self) -> None:
-        with self._lock:
-            was_away, self._retry_at = self._retry_at is not None, None
-        if was_away:
-            _logger.warning("Rate limits are counted in %s again.", self._name)

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import MetaData, Table, inspect
+from sqlalchemy import Connection, MetaData, Table, inspect
 
 from demijohn.compile.guards import Report
-from demijohn.compile.plan import Act
+from demijohn.compile.plan import Act, Connect
 from demijohn.compile.validators import Validators
 from demijohn.contract import Contract, Operation, Place
-from demijohn.errors import BindingError, Finding
+from demijohn.errors import BindingError, Finding, Problem
 from demijohn.resources import idempotency
+from demijohn.resources.conflicts import conflict_of
 from demijohn.resources.creates import Create
-from demijohn.resources.database import Database, create_missing, open_database
+from demijohn.resources.database import Database, Transaction, ViolationError, create_missing, open_database
 from demijohn.resources.deletes import Delete
 from demijohn.resources.functions import ModelResource
 from demijohn.resources.hooks import Hooks
@@ -32,9 +33,12 @@ from demijohn.resources.ownership import closed_to, locked, opened, owners_of
 from demijohn.resources.patches import Patch
 from demijohn.resources.reads import Read
 from demijohn.resources.replaces import Replace
+from demijohn.resources.server_database import ServerDatabase
 from demijohn.resources.shape import Shape
 from demijohn.resources.shapes import shapes_of
+from demijohn.resources.spelling import Spelling
 from demijohn.resources.sqlite_database import FileDatabase, FirstUse, MemoryDatabase
+from demijohn.resources.statement import Statement
 from demijohn.resources.view import View, fields_of
 from demijohn.settings import Settings
 
@@ -78,13 +82,15 @@ class Bindings:
     """Bind what was handed over to the contracts of one application.
 
     `shapes` has, by method and path, what operations are on a model; `warnings` what harms nobody. `secret` are columns
-    that no operation may show, take or search by; `others` are shapes of the contract to come that were made elsewhere.
+    that no operation may show, take or search by, `spellings` says of others in which spelling their texts are stored;
+    `others` are shapes of the contract to come that were made elsewhere.
     """
 
     def __init__(self, resources: Resources, app: Flask, settings: Settings, key: Callable[[], bytes]) -> None:
         self.shapes: dict[tuple[str, str], Shape] = {}
         self.warnings: list[Finding] = []
         self.secret: set[AnyColumn] = set()
+        self.spellings: dict[AnyColumn, Spelling] = {}
         self.others: list[Shape] = []
         self._resources = resources
         self._app = app
@@ -94,7 +100,8 @@ class Bindings:
 
     def keep(self, metadata: MetaData) -> None:
         """Have more tables of Demijohn's own beside those of the models."""
-        self._kept.append(metadata)
+        if metadata not in self._kept:
+            self._kept.append(metadata)
 
     @property
     def models(self) -> Models:
@@ -128,6 +135,15 @@ class Bindings:
         """Create the tables of an SQLite database that has none; return their names."""
         return create_missing(self.database, self.metadatas)
 
+    def ping(self) -> None:
+        """Ask the database for nothing. Raises `Unavailable` where it does not answer."""
+        self.database.read(_NOTHING, {})
+
+    def stats(self) -> dict[str, float]:
+        """Return how many connections there are, once there are any."""
+        database = vars(self).get("database")
+        return database.stats() if isinstance(database, ServerDatabase) else {}
+
     def verify(self) -> Difference:
         """Compare models, and Demijohn's own tables, with the live database, once they are there if it is SQLite."""
         self.create_missing()
@@ -138,6 +154,27 @@ class Bindings:
     @property
     def _tables(self) -> set[Table]:
         return {one.model.table for one in self.shapes.values()}
+
+    def connections(self, reads: bool) -> Connect:
+        """Return what calls a handler with a connection: in a write transaction, or one that only reads.
+
+        What it changed is undone where it raises, or returns, a `Problem`. A rule of the database that it breaks is a
+        `Conflict`.
+        """
+
+        def connect(work: Callable[[Connection], Any]) -> Any:
+            def change(transaction: Transaction) -> Any:
+                result = work(transaction.connection)
+                if isinstance(result, Problem):
+                    raise result
+                return result
+
+            try:
+                return self.database.snapshot(work) if reads else self.database.write(change)
+            except ViolationError as error:
+                raise conflict_of(error.violation) from error
+
+        return connect
 
     def find_acts(
         self, contract: Contract, prefix: str, report: Report, operations: Sequence[Operation]
@@ -156,7 +193,9 @@ class Bindings:
 
         dialect = self.database.dialect
         others, self.others = self.others, []
-        found = shapes_of(contract, models, dialect, self._settings, report, warn, operations, is_filled, others)
+        found = shapes_of(
+            contract, models, dialect, self._settings, report, warn, operations, is_filled, others, self.spellings
+        )
         shapes = {place: _placed(one, prefix) for place, one in found.items() if isinstance(one, Shape)}
         self.shapes |= {(one.operation.method, prefix + one.operation.path): one for one in shapes.values()}
         for shape in shapes.values():
@@ -194,7 +233,7 @@ class _Acts:
         self._models = models
         self._shapes = shapes
         takes_read_only = bindings._settings.read_only == "ignore"
-        self._validators = Validators(contract.definitions, takes_read_only=takes_read_only)
+        self._validators = Validators(contract.definitions, takes_read_only=takes_read_only, formats=contract.formats)
         for model in dict.fromkeys(one.model for one in shapes):
             self._attach(model)
 
@@ -264,6 +303,7 @@ class _Acts:
         return (one for one in self._shapes if one.model is model)
 
 
+_NOTHING = Statement("SELECT 1", (), {})
 _ASKING = ("list", "read")
 _SHOWING = ("read",)
 _MAKING = ("create", "replace")

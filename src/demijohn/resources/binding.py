@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from sqlalchemy import JSON, Boolean, Date, DateTime, Float, Integer, String, Table, Time, Uuid, type_coerce
 from sqlalchemy.types import NullType, TypeEngine
 
+from demijohn.compile.validators import Validators
 from demijohn.contract import Contract, JsonSchema, Place
 from demijohn.resources.codecs import Codec, UnfitError
 from demijohn.resources.dialects.dialect import Dialect
@@ -20,6 +22,7 @@ from demijohn.resources.model import AnyColumn, Expression, Model, Relation
 from demijohn.resources.models import Models
 from demijohn.resources.owner import Owner
 from demijohn.resources.places import Places
+from demijohn.resources.spelling import Spelling, spelled
 from demijohn.resources.view import Embedded, Field, View
 
 __all__ = ["Binder", "Inclusion", "Report", "hint_for"]
@@ -82,16 +85,27 @@ class Binder:
 
     `bound` gives, for the name of a definition, its model: that of its `x-resource`, else the one with its name.
     `owners` says of tables whose rows belong to callers how they do; `ownership.py` finds out.
+    `spellings` says of columns in which spelling their texts are stored and looked for.
     `report` and `warn` take what is wrong; a part that is wrong is left out of a view, so that all is told at once.
     """
 
-    def __init__(self, contract: Contract, models: Models, dialect: Dialect, report: Report, warn: Report) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        models: Models,
+        dialect: Dialect,
+        report: Report,
+        warn: Report,
+        spellings: Mapping[AnyColumn, Spelling],
+    ) -> None:
         self.models = models
         self.reader = SchemaReader(contract.definitions)
         self.places = Places(contract)
         self.bound: dict[str, Model] = {}
         self.owners: dict[Table, Owner] = {}
         self._dialect = dialect
+        self._definitions = contract.definitions
+        self._spellings = spellings
         self._report = report
         self._warn = warn
         self._fallback = Place(contract.sources[0].name)
@@ -130,17 +144,22 @@ class Binder:
         """Lay the schema of a request body, which stands at `place`, on a model."""
         return self._view(schema, model, _Laying(place, True, None))
 
-    def value(self, name: str, schema: JsonSchema, model: Model, attribute: str, place: Place) -> Field | None:
-        """Return how a parameter's value goes with an attribute of a model; None, and a finding, if it does not."""
+    def value(
+        self, name: str, schema: JsonSchema, model: Model, attribute: str, place: Place, *, stored: bool = False
+    ) -> Field | None:
+        """Return how a parameter's value goes with an attribute of a model; None, and a finding, if it does not.
+
+        `stored` tells of a value that is not looked for, but written.
+        """
         target = _target(model, attribute)
         assert target is not None
-        return self._field(name, schema, model, target, required=False, place=place)
+        return self._field(name, schema, model, target, required=False, place=place, stored=stored)
 
     def flag(self, name: str, schema: JsonSchema, model: Model, attribute: str, place: Place) -> Field | None:
         """Return how a parameter that asks yes or no about an attribute of a model travels."""
         target = _target(model, attribute)
         assert target is not None
-        return self._field(name, schema, model, target, required=False, place=place, type_=Boolean())
+        return self._field(name, schema, model, target, required=False, place=place, stored=False, type_=Boolean())
 
     def attribute(self, name: str, schema: JsonSchema, model: Model) -> str | None:
         """Return the attribute that a property or parameter means: its `x-column`, its name; None if there is none."""
@@ -198,7 +217,7 @@ class Binder:
             said = f"`{name}` is {model.source}.{target.attribute}, which is computed and cannot be written"
             self._report(laying.place, said, "make it `readOnly: true`")
             return None
-        return self._field(name, schema, model, target, required=required, place=laying.place)
+        return self._field(name, schema, model, target, required=required, place=laying.place, stored=True)
 
     def _field(
         self,
@@ -209,6 +228,7 @@ class Binder:
         *,
         required: bool,
         place: Place,
+        stored: bool,
         type_: TypeEngine[Any] | None = None,
     ) -> Field | None:
         facts = self.reader.facts(schema)
@@ -224,6 +244,9 @@ class Binder:
         except UnfitError as error:
             self._report(place, f"`{name}` does not go with {source}: {error}", "make the two agree")
             return None
+        spelling = None if target.column is None or type_ is not None else self._spellings.get(target.column)
+        if spelling is not None:
+            codec = spelled(codec, spelling, self._validators.build(schema, "response") if stored else None)
         return Field(
             name=name,
             schema=schema,
@@ -236,6 +259,10 @@ class Binder:
             write_only=facts.write_only,
             source=source,
         )
+
+    @cached_property
+    def _validators(self) -> Validators:
+        return Validators(self._definitions)
 
     def _embedded(
         self, name: str, schema: JsonSchema, facts: Facts, relation: Relation, required: bool, laying: _Laying

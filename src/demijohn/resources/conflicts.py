@@ -19,9 +19,11 @@ from demijohn.resources.shape import Shape
 from demijohn.resources.statement import compile_statement
 from demijohn.resources.view import View
 
-__all__ = ["Conflicts", "bad_request", "conflict", "dangling", "refused"]
+__all__ = ["Conflicts", "bad_request", "conflict", "conflict_of", "dangling", "refused"]
 
 _IN_USE: Final = "The item is still referred to by other items."
+_TAKEN: Final = "There is such an item already."
+_DANGLING: Final = "The item refers to one that does not exist."
 
 
 class Conflicts:
@@ -107,7 +109,7 @@ class Conflicts:
     def _taken(self, columns: Sequence[AnyColumn], place: tuple[int, ...]) -> Problem:
         names = [self._names[column] for column in columns if column in self._names]
         if not names:
-            return Conflict("There is such an item already.")
+            return Conflict(_TAKEN)
         faults = []
         for name in names:
             others = " and ".join(repr(other) for other in names if other != name)
@@ -128,7 +130,7 @@ class Conflicts:
             return NotFound(f"There is no such {self._shape.parent.model.name}.")
         names = [self._names[column] for column in columns if column in self._names]
         if not names:
-            return Conflict("The item refers to one that does not exist.")
+            return Conflict(_DANGLING)
         return conflict([dangling(name, place) for name in names])
 
     def _dangling(self, values: Mapping[str, Any]) -> list[AnyColumn]:
@@ -142,6 +144,11 @@ class Conflicts:
             if not self._database.read(statement, values):
                 return list(rule.columns)
         return []
+
+
+def conflict_of(violation: Violation) -> Conflict:
+    """Return the problem of a rule that a function of the application broke, which knows no properties."""
+    return Conflict({"in-use": _IN_USE, "foreign-key": _DANGLING, "unique": _TAKEN}.get(violation.kind, _GENERAL))
 
 
 _GENERAL: Final = "The item does not go with what is stored."

@@ -18,6 +18,7 @@ from demijohn.resources.server_database import ServerDatabase
 from demijohn.resources.sqlite_database import FileDatabase, MemoryDatabase
 from demijohn.resources.statement import Statement
 from demijohn.resources.transaction import Transaction, ViolationError, join
+from demijohn.resources.versions import Versions
 from demijohn.settings import Settings
 
 __all__ = [
@@ -40,6 +41,7 @@ class Database(Protocol):
 
     engine: Engine
     dialect: Dialect
+    versions: Versions
 
     def read(self, statement: Statement, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run a reading statement by itself and return its rows. Raises `Unavailable`."""
@@ -50,6 +52,9 @@ class Database(Protocol):
         `work` may be run again where the database asks for it. `alone` promises that it runs one statement at most,
         and fails only where that does, or where it changed nothing. Raises `ViolationError`, and `Unavailable`.
         """
+
+    def snapshot(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on a connection that reads, and all that it sees is of one moment. Raises `Unavailable`."""
 
     def close(self) -> None:
         """Close all connections; no thread may be using one."""
@@ -110,7 +115,7 @@ def create_missing(database: Database, metadatas: Iterable[MetaData]) -> list[st
         return []
     path = database_file(database.engine.url)
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def work(transaction: Transaction) -> list[str]:
         if inspect(transaction.connection).get_table_names():
@@ -128,7 +133,7 @@ def create_tables(engine: Engine, metadatas: Iterable[MetaData]) -> list[str]:
     """
     path = database_file(engine.url) if engine.dialect.name == "sqlite" else None
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with engine.begin() as connection:
         return _create(connection, metadatas)
 

@@ -97,6 +97,11 @@ class _Explanation:
         column = one.field.column
         if column is None:
             return self._or_below(part, "it is computed for every row")
+        if one.operator == "contains" and one.field.codec.kind == "json":
+            index = self._into(column)
+            if index is not None:
+                return Use(part, f"index {index.name or column.name}")
+            return self._or_below(part, f"an item of {column.name} is looked for in every row{_INTO[self._database]}")
         if one.operator in ("contains", "icontains"):
             return self._or_below(part, f"a text in the middle of {column.name} is looked for in every row")
         if one.operator == "ne":
@@ -181,6 +186,14 @@ class _Explanation:
             found += [_Path(f"foreign key {_names(rule.columns)}", tuple(rule.columns)) for rule in rules]
         return found
 
+    def _into(self, column: AnyColumn) -> Index | None:
+        """Return the index of PostgreSQL that finds arrays by what is in them."""
+        for index in column.table.indexes:
+            is_gin = str(index.dialect_kwargs.get("postgresql_using")).lower() == "gin"
+            if self._database == "postgresql" and is_gin and column in index.expressions:
+                return index
+        return None
+
     def _plain(self, index: Index) -> tuple[AnyColumn, ...]:
         """Return the columns that lead an index on all rows; an expression ends them."""
         options = index.dialect_kwargs
@@ -199,6 +212,12 @@ _HINTS: dict[DatabaseName, str] = {
     "sqlite": "",
     "postgresql": "; an index serves them that has the operator class text_pattern_ops",
     "mariadb": "; add an index",
+}
+
+_INTO: dict[DatabaseName, str] = {
+    "sqlite": "",
+    "postgresql": "; an index serves them that has postgresql_using='gin', where the column is JSONB or an array",
+    "mariadb": "",
 }
 
 

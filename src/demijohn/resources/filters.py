@@ -18,6 +18,7 @@ from demijohn.resources.dialects.dialect import Dialect
 from demijohn.resources.faults import Faults
 from demijohn.resources.model import Expression
 from demijohn.resources.shape import Filter, ListOptions, Slot
+from demijohn.resources.view import Field
 
 __all__ = ["MOST_VALUES", "MOST_WORDS", "Condition", "Filters"]
 
@@ -93,12 +94,19 @@ class Filters:
             return false()
         if one.operator == "in":
             return expression.in_([_bind(f"{name}_{number}", one) for number in range(form)])
+        if one.operator == "contains" and one.field.codec.kind == "json":
+            return self._dialect.has_item(expression, _bind(name, one))
         if one.operator in ("contains", "icontains", "startswith"):
             return self._like(expression, name, ignore_case=one.operator == "icontains")
         return _COMPARE[one.operator](expression, _bind(name, one))
 
     def _word(self, name: str) -> Expression:
-        return or_(*(self._like(field.expression, name, ignore_case=True) for field in self._options.q_fields))
+        return or_(*(self._finds(field, name) for field in self._options.q_fields))
+
+    def _finds(self, field: Field, name: str) -> Expression:
+        if field.codec.kind == "json":
+            return self._dialect.like_item(field.expression, bindparam(name, type_=String()))
+        return self._like(field.expression, name, ignore_case=True)
 
     def _like(self, expression: Expression, name: str, *, ignore_case: bool) -> Expression:
         return self._dialect.like(expression, bindparam(name, type_=String()), ignore_case=ignore_case)
@@ -124,6 +132,8 @@ def _bind(name: str, one: Filter) -> Expression:
 
 def _reader(one: Filter, name: str) -> _Read:
     decode = one.field.codec.decode
+    if one.operator == "contains" and one.field.codec.kind == "json":
+        return lambda value, bound: _read_item(value, bound, decode, name)
     match one.operator:
         case "isnull":
             return lambda value, bound: NULL if value else NOT_NULL
@@ -153,6 +163,12 @@ def _read_several(value: Any, bound: dict[str, Any], decode: Callable[[Any], Any
     for number in range(count):
         bound[f"{name}_{number}"] = decoded[min(number, len(decoded) - 1)]
     return count
+
+
+def _read_item(value: Any, bound: dict[str, Any], decode: Callable[[Any], Any], name: str) -> int:
+    """Bind an item as an array of one: that is what an array is asked for."""
+    bound[name] = decode([value])
+    return 1
 
 
 def _read_pattern(value: Any, bound: dict[str, Any], name: str, form: str) -> int:

@@ -387,6 +387,7 @@ class _NoRequest:
     base: str = ""
     path: str = ""
     query: str = ""
+    scheme: str = ""
     address: str = ""
 
     def header(self, name: str) -> str | None:
@@ -404,6 +405,7 @@ class _Joining:
         self._joined: ContextVar[tuple[Transaction, Connection] | None] = ContextVar("joined", default=None)
         self.engine: Engine = database.engine
         self.dialect: Dialect = database.dialect
+        self.versions = database.versions
         self._error: type[Exception] = database.engine.dialect.loaded_dbapi.Error
 
     @contextmanager
@@ -438,6 +440,9 @@ class _Joining:
             if violation is None:
                 raise
             raise ViolationError(violation) from error
+
+    def snapshot(self, work: Callable[[Connection], T]) -> T:
+        return self._database.snapshot(work)
 
     def close(self) -> None:
         self._database.close()

@@ -14,6 +14,8 @@ from demijohn.compile.readers import Branch, Branches
 from demijohn.compile.styles import UnreadableError
 from demijohn.compile.validators import Validator, Validators
 from demijohn.resources.mapping import Mapping as ColumnMapping
+from demijohn.resources.mapping import RefusedRowError
+from demijohn.resources.model import AnyColumn
 from demijohn.resources.rows import BadRow, Row
 from demijohn.resources.subject import Subject
 from demijohn.resources.view import Field
@@ -46,12 +48,32 @@ class Intake:
         self.fields = {**self._others, **self._body}
         self._decimals = frozenset(name for name, one in self.fields.items() if one.codec.kind == "decimal")
         self._known = self.fields.keys() | self._derived
-        validators = Validators(subject.definitions)
+        validators = Validators(subject.contract.definitions, formats=subject.contract.formats)
         self._check = None if subject.made is None else validators.build(subject.made.schema, "request")
         self._checks = {name: validators.build(one.schema, "response") for name, one in self._others.items()}
-        schemas = Schemas(subject.definitions)
+        schemas = Schemas(subject.contract.definitions)
         branches = Branches(schemas, validators, "request")
         self._cells = {name: self._cell(one, branches) for name, one in self.fields.items()} if is_text else {}
+        self.key = self._columns(mapping.key)
+        self.create_only = frozenset(self._columns(mapping.create_only))
+
+    def _columns(self, names: Iterable[str]) -> tuple[AnyColumn, ...]:
+        fields = (self.fields[name] for name in names if name in self.fields)
+        return tuple(one.column for one in fields if one.column is not None)
+
+    def wrong_mapping(self) -> list[str]:
+        """Return what the mapping says about properties that the subject does not bear out, in sentences."""
+        key, create_only = self._mapping.key, sorted(self._mapping.create_only)
+        known = ", ".join(self.fields)
+        wrong = [
+            f"`{name}` in `{part}` is no property; there are {known}"
+            for part, names in (("key", key), ("create_only", create_only))
+            for name in names
+            if name not in self.fields
+        ]
+        if key and not wrong and set(self.key) not in map(set, self.subject.model.unique):
+            wrong.append(f"`key`: nothing in the database says that {' and '.join(key)} is unique")
+        return wrong
 
     def wrong_header(self, columns: Iterable[str]) -> list[str]:
         """Return what is wrong with the columns of a file, in sentences."""
@@ -70,8 +92,8 @@ class Intake:
         """Return the row ready for the database, or what is wrong with it; None where the mapping leaves it out."""
         try:
             values = self._mapping.apply(row.values, self._known)
-        except ValueError as error:
-            return BadRow(row.line, (Fault((), str(error)),), row.values)
+        except RefusedRowError as error:
+            return BadRow(row.line, (error.fault,), row.values)
         if values is None:
             return None
         faults: list[Fault] = []
@@ -90,6 +112,9 @@ class Intake:
         if self._check is not None and not self._check.is_valid(body):
             unread = {fault.path[:1] for fault in faults}
             faults += [fault for fault in self._check.faults(body) if fault.path[:1] not in unread]
+        if not faults:
+            lacking = [name for name in self._mapping.key if values.get(name) is None]
+            faults += [Fault((name,), "must be given: by it a row is known") for name in lacking]
         if faults:
             return BadRow(row.line, tuple(self._as_told(faults)), row.values)
         if any(type(values.get(name)) is float for name in self._decimals):

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from demijohn.contract import JsonSchema, Operation, Parameter, Place
 from demijohn.resources.binding import Binder, Inclusion, Report, hint_for
-from demijohn.resources.model import Model
+from demijohn.resources.model import Model, holds_arrays
 from demijohn.resources.shape import Envelope, Filter, ListOptions, Operator, Slot, Sort
 from demijohn.resources.view import Embedded, Field, View
 from demijohn.settings import Settings
@@ -172,10 +172,23 @@ class _Options:
             return None
         if many:
             schema = self.binder.reader.items(schema) or {}
+        if operator == "contains" and holds_arrays(self.model, attribute):
+            return self._item(parameter, attribute)
         field = self.binder.value(parameter.name, schema, self.model, attribute, parameter.place)
         if field is None or not self._fits(field, operator, parameter.place):
             return None
         return field, operator
+
+    def _item(self, parameter: Parameter, attribute: str) -> tuple[Field, Any] | None:
+        """Return how an item that arrays shall hold travels: as an array of one."""
+        kinds = self.binder.reader.facts(parameter.schema).kinds
+        if kinds not in (_STRING, _INTEGER):
+            said = f"`{parameter.name}` names an item of arrays, and is {_shown(kinds)}"
+            self.report(parameter.place, said, "allowed is `type: string` or `type: integer`")
+            return None
+        schema = {"type": "array", "items": parameter.schema}
+        field = self.binder.value(parameter.name, schema, self.model, attribute, parameter.place)
+        return (field, "contains") if field is not None else None
 
     def _is_null(self, parameter: Parameter, attribute: str) -> tuple[Field, Any] | None:
         if self.binder.reader.facts(parameter.schema).kinds != {"boolean"}:
@@ -268,8 +281,12 @@ class _Options:
             said = f"`x-columns` of `q`: `{name}` is no column of {self.model.source} that may be searched"
             self.report(parameter.place, said, hint_for(name, [*self.view.fields, *self.model.columns]))
             return None
-        field = self.binder.value(name, {"type": "string"}, self.model, attribute, parameter.place)
-        if field is not None and field.codec.kind != "text":
+        schema: JsonSchema = {"type": "string"}
+        is_array = holds_arrays(self.model, attribute)
+        if is_array:
+            schema = {"type": "array", "items": schema}
+        field = self.binder.value(name, schema, self.model, attribute, parameter.place)
+        if field is not None and not is_array and field.codec.kind != "text":
             self.report(parameter.place, f"`x-columns` of `q`: `{name}` is no text", "leave it out")
             return None
         return field

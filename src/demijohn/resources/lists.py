@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from demijohn.compile.answers import Answer
 from demijohn.compile.kinds import ABSENT
 from demijohn.compile.plan import Arguments
+from demijohn.resources.absence import Absence
 from demijohn.resources.criteria import Criteria
 from demijohn.resources.cursors import CursorError, Position, open_cursor, seal_cursor, value_name
 from demijohn.resources.database import Database
@@ -23,6 +24,7 @@ from demijohn.resources.prefer import Preferences
 from demijohn.resources.selection import EVERYTHING, Selection
 from demijohn.resources.shape import Shape, Slot
 from demijohn.resources.sorting import Sorting
+from demijohn.resources.sources import sources_of
 from demijohn.resources.statement import Statement, compile_statement
 from demijohn.settings import Settings
 
@@ -68,16 +70,19 @@ class List:
     """Answer with the part of a list that a request asks for. `key` signs its cursors."""
 
     has_hooks = False
+    varies = ("Prefer",)
 
     def __init__(self, shape: Shape, database: Database, settings: Settings, key: bytes) -> None:
         assert shape.view is not None, "a list shows something"
         options, dialect = shape.options, database.dialect
         self.name = f"list {shape.model.name}"
+        self.sources = sources_of(shape)
         self._shape = shape
         self._options = options
         self._database = database
         self._key = key
         self._criteria = Criteria(shape)
+        self._absence = Absence(shape, self._criteria, database)
         self._filters = Filters(options, dialect)
         self._sorting = Sorting(shape)
         self._selection = Selection(shape.view, options)
@@ -221,9 +226,10 @@ class List:
         return int(self._database.read(self._statements.count(asked.form.conditions), asked.bound)[0][0])
 
     def _require_parent(self, statement: Statement, arguments: Arguments) -> None:
-        """Raise `NotFound` for the empty list of an item that is not there."""
-        if not self._database.read(statement, self._criteria.parent_values(arguments.values)):
-            raise self._criteria.missing_parent()
+        """Raise the problem of an empty list whose item above is not there, or is somebody else's."""
+        path = self._criteria.parent_values(arguments.values)
+        if not self._database.read(statement, path):
+            raise self._absence.above(self._database.read, path)
 
     # What is answered
 

@@ -12,10 +12,10 @@ from sqlalchemy.exc import CompileError, SQLAlchemyError, UnsupportedCompilation
 from sqlalchemy.types import TypeEngine
 
 from demijohn.resources.model import AnyColumn, Model
+from demijohn.resources.outdated import REMEDY
 
 __all__ = ["Difference", "check_live"]
 
-_CREATE = "`demijohn db create` makes it, or `demijohn db upgrade` where there are migrations"
 _UPGRADE = "`demijohn db upgrade` brings the database to the models"
 _WORD = re.compile(r"\s*([A-Z]+)")
 _KINDS = {
@@ -84,7 +84,7 @@ class _Comparing:
         """Compare one table."""
         name, schema = table.name, table.schema
         if not inspector.has_table(name, schema=schema):
-            self.problems.append(f"the database has no table `{table.fullname}`; {_CREATE}")
+            self.problems.append(f"the database has no table `{table.fullname}`; {REMEDY}")
             return
         columns = {one["name"]: one for one in inspector.get_columns(name, schema=schema)}
         missing = [one for one in table.columns if one.name not in columns]

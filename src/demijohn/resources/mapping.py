@@ -4,10 +4,16 @@
     split: {authors: ","}
     function: repairs.book
     drop: others
+    key: [isbn13]
+    create_only: [copies]
 
 The steps are taken in this order, whatever the order of the keys. `split` makes a list of the pieces of a text.
-`function` takes the row as a dict and returns one, or None to leave the row out; it refuses the row with a
-`ValueError` whose text says why. `drop` lists columns, or says `others`: all that are no property of the resource.
+`function` takes the row as a dict and returns one, or None to leave the row out; it refuses the row with
+`ValueError(reason)`, or `ValueError(property, reason)`. `drop` lists columns, or says `others`: all that are no
+property of the resource.
+
+The last two are about rows that are there already: `key` are the properties by which one is known, and `create_only`
+are those that it keeps when others are updated.
 """
 
 from __future__ import annotations
@@ -17,12 +23,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from demijohn.compile.faults import Fault
 from demijohn.compile.functions import find_function
 from demijohn.contract.limits import Limits
 from demijohn.contract.sources import Source, read
 from demijohn.errors import ContractError, Finding, StartError
 
-__all__ = ["Mapping", "MappingError", "read_mapping"]
+__all__ = ["Mapping", "MappingError", "RefusedRowError", "read_mapping"]
 
 _Function: TypeAlias = Callable[[dict[str, Any]], "dict[str, Any] | None"]
 
@@ -33,6 +40,14 @@ class MappingError(StartError):
     heading = "The mapping is wrong"
 
 
+class RefusedRowError(Exception):
+    """Carry why a mapping refuses a row."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+
 @dataclass(frozen=True, slots=True)
 class Mapping:
     """Hold what a mapping file says; without one a row is taken as it is."""
@@ -41,6 +56,8 @@ class Mapping:
     split: dict[str, str] = field(default_factory=dict)
     function: _Function | None = None
     drop: frozenset[str] | Literal["others"] = frozenset()
+    key: tuple[str, ...] = ()
+    create_only: frozenset[str] = frozenset()
 
     def columns(self, header: Collection[str], known: Collection[str]) -> tuple[list[str], list[str]]:
         """Return the columns that rows with this header come to, and the names of `rename`, `split` and `drop` that
@@ -56,27 +73,36 @@ class Mapping:
         return {self.rename.get(name, name): value for name, value in row.items()}
 
     def apply(self, row: dict[str, Any], known: Collection[str]) -> dict[str, Any] | None:
-        """Return a row as the resource wants it, None where it is left out. Raises `ValueError` to refuse it."""
+        """Return a row as the resource wants it, None where it is left out. Raises `RefusedRowError`."""
         if self.rename or self.split or self.function is not None:
             row = self.renamed(row)
         for name, separator in self.split.items():
             if isinstance(text := row.get(name), str):
                 row[name] = [piece for one in text.split(separator) if (piece := one.strip())]
         if self.function is not None:
-            try:
-                made = self.function(row)
-            except ValueError:
-                raise
-            except Exception as error:  # a function of the user's may raise anything
-                raise ValueError(f"the function of the mapping failed: {type(error).__name__}: {error}") from error
+            made = _call(self.function, row)
             if made is None:
                 return None
-            if not isinstance(made, dict):
-                raise ValueError(f"the function of the mapping returned a {type(made).__name__} and no dict")
             row = made
         if self.drop == "others":
             return {name: value for name, value in row.items() if name in known}
         return {name: value for name, value in row.items() if name not in self.drop} if self.drop else row
+
+
+def _call(function: _Function, row: dict[str, Any]) -> dict[str, Any] | None:
+    try:
+        made = function(row)
+    except ValueError as error:
+        match error.args:
+            case (str(name), str(reason)):
+                raise RefusedRowError(Fault((name,), reason)) from error
+        raise RefusedRowError(Fault((), str(error))) from error
+    except Exception as error:  # a function of the user's may raise anything
+        why = f"the function of the mapping failed: {type(error).__name__}: {error}"
+        raise RefusedRowError(Fault((), why)) from error
+    if made is not None and not isinstance(made, dict):
+        raise RefusedRowError(Fault((), f"the function of the mapping returned a {type(made).__name__} and no dict"))
+    return made
 
 
 def read_mapping(path: Path, limits: Limits) -> Mapping:
@@ -101,8 +127,11 @@ def read_mapping(path: Path, limits: Limits) -> Mapping:
         if not _is_texts(value.get(key, {})):
             refuse(f"/{key}", f"`{key}` is not an object of texts", _EXAMPLES[key])
     drop = value.get("drop", [])
-    if drop != "others" and not (isinstance(drop, list) and all(isinstance(one, str) for one in drop)):
+    if drop != "others" and not _is_list(drop):
         refuse("/drop", "`drop` is no list of columns", _EXAMPLES["drop"])
+    for key in ("key", "create_only"):
+        if not _is_list(value.get(key, [])):
+            refuse(f"/{key}", f"`{key}` is no list of properties", f"write `{key}: [property, property]`")
     function = _function(source, value["function"], refuse) if "function" in value else None
     if wrong:
         raise MappingError(wrong)
@@ -111,10 +140,12 @@ def read_mapping(path: Path, limits: Limits) -> Mapping:
         value.get("split", {}),
         function,
         "others" if drop == "others" else frozenset(drop),
+        tuple(value.get("key", [])),
+        frozenset(value.get("create_only", [])),
     )
 
 
-_KEYS = ("rename", "split", "function", "drop")
+_KEYS = ("rename", "split", "function", "drop", "key", "create_only")
 _EXAMPLES = {
     "rename": "write `rename: {column: property}`",
     "split": 'write `split: {column: ","}`, with a separator that is not empty',
@@ -124,6 +155,10 @@ _EXAMPLES = {
 
 def _is_texts(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(one, str) and one for one in value.values())
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _function(source: Source, name: Any, refuse: Callable[[str, str, str], None]) -> _Function | None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from sqlalchemy import Column, ColumnElement, Table
+from sqlalchemy import ARRAY, JSON, Column, ColumnElement, Table, TypeDecorator
 
-__all__ = ["AnyColumn", "Expression", "Model", "Relation"]
+__all__ = ["AnyColumn", "Expression", "Model", "Relation", "holds_arrays"]
 
 AnyColumn: TypeAlias = "Column[Any]"
 Expression: TypeAlias = "ColumnElement[Any]"
@@ -59,3 +59,12 @@ class Model:
     def attribute(self, column: AnyColumn) -> str:
         """Return the name that the application uses for a column."""
         return next(name for name, one in self.columns.items() if one is column)
+
+
+def holds_arrays(model: Model, attribute: str) -> bool:
+    """Tell whether a column may hold arrays, as JSON or as the database's own."""
+    column = model.columns.get(attribute)
+    kind = None if column is None else column.type
+    while isinstance(kind, TypeDecorator):
+        kind = kind.impl_instance
+    return isinstance(kind, JSON | ARRAY)

@@ -8,6 +8,7 @@ from typing import Any
 
 from demijohn.compile.answers import Answer
 from demijohn.compile.plan import Act, Arguments
+from demijohn.compile.reuse import Sources
 from demijohn.resources.owner import Owner
 
 __all__ = ["Owned"]
@@ -35,18 +36,26 @@ class Owned:
             self._acts[held] = make(frozenset(owner for owner in owners if owner.exempt not in lifted))
         self._own = self._acts[(False,) * len(self.exempt)]
         self.name = self._own.name
+        self.varies: tuple[str, ...] = getattr(self._own, "varies", ())
 
     @property
     def has_hooks(self) -> bool:
         """Tell whether functions of the application stand around it at present."""
         return self._own.has_hooks
 
+    @property
+    def sources(self) -> Sources:
+        """Return what the answers are made from; only a list or a read has it."""
+        own: Any = self._own
+        tables: frozenset[str] = own.sources.tables
+        return Sources(tables, is_own=True)
+
     def run(self, arguments: Arguments) -> Answer:
         """Answer one request; the key of the caller comes behind the values of the parameters."""
         caller, act = arguments.caller, self._own
         if self.exempt and caller.scopes:
             act = self._acts[tuple([not roles.isdisjoint(caller.scopes) for roles in self.exempt])]
-        return act.run(arguments._replace(values=[*arguments.values, caller.user]))
+        return act.run(Arguments([*arguments.values, caller.user], *arguments[1:]))  # a third of what `_replace` costs
 
     def statements(self) -> list[tuple[str, str]]:
         """Return what is run, each statement with a word for when; what is the same for exempt roles only once."""

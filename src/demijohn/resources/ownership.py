@@ -17,20 +17,32 @@ from typing import Any
 
 from sqlalchemy import Table
 
-from demijohn.contract import JsonSchema, Operation, Place, Requirement
+from demijohn.contract import Contract, JsonSchema, Operation, Place, Requirement
 from demijohn.resources.binding import Binder, Report, hint_for
 from demijohn.resources.codecs import UnfitError
 from demijohn.resources.dialects.dialect import DatabaseName
 from demijohn.resources.model import AnyColumn, Model
 from demijohn.resources.owner import KEY_KINDS, Owner, read_key
+from demijohn.resources.places import Places
 from demijohn.resources.shape import Parent, Reference, Shape
 from demijohn.resources.tables import foreign_keys
 from demijohn.resources.view import Embedded, Field, View
 
-__all__ = ["Ownership", "closed_to", "locked", "opened", "owners_of", "visible", "visible_above"]
+__all__ = ["Ownership", "check_owners", "closed_to", "locked", "opened", "owners_of", "visible", "visible_above"]
 
 KEY = "x-owner"
 _ALLOWED = "`x-owner: column`, or `x-owner: {column: ..., except: [role, ...]}`"
+
+
+def check_owners(contract: Contract, report: Report) -> None:
+    """Report every `x-owner` of a contract that has a wrong form; whether there are such columns, only models know."""
+    places = Places(contract)
+    for name, schema in places.components():
+        if KEY in schema and _said(schema[KEY]) is None:
+            report(_place_of(name, places), *_malformed(name, schema[KEY]))
+    for operation in contract.operations:
+        if KEY in operation.extensions and operation.extensions[KEY] is not False:
+            report(operation.extension_places[KEY], *_malformed_open(operation.extensions[KEY]))
 
 
 class Ownership:
@@ -120,8 +132,7 @@ class Ownership:
     def _check_open(self, operation: Operation, owners: tuple[Owner, ...]) -> None:
         said = operation.extensions[KEY]
         if said is not False:
-            allowed = "allowed is `x-owner: false`; the column stands at the schema"
-            self._report(operation.place, f"`x-owner` of an operation is {said!r}", allowed)
+            self._report(operation.extension_places[KEY], *_malformed_open(said))
         elif not owners:
             self._warn(operation.place, "`x-owner: false` means nothing: no row belongs to a caller", "leave it out")
 
@@ -133,11 +144,10 @@ class Ownership:
     # The schemas
 
     def _read(self, name: str, schema: dict[str, Any]) -> None:
-        at = self._binder.places.definition(name)
-        place = self._binder.places.top() if at is None else Place(at.file, f"{at.pointer}/{KEY}")
+        place = _place_of(name, self._binder.places)
         said = _said(schema[KEY])
         if said is None:
-            self._report(place, f"`x-owner` of the schema `{name}` is {schema[KEY]!r}", f"allowed is {_ALLOWED}")
+            self._report(place, *_malformed(name, schema[KEY]))
             return
         model = self._binder.bound.get(name) or self._binder.model_of(schema)
         if model is None:
@@ -192,6 +202,21 @@ def _said(value: Any) -> tuple[str, frozenset[str]] | None:
     column, exempt = value.get("column"), value.get("except", [])
     is_valid = isinstance(column, str) and isinstance(exempt, list) and all(isinstance(one, str) for one in exempt)
     return (column, frozenset(exempt)) if is_valid and column else None
+
+
+def _place_of(name: str, places: Places) -> Place:
+    at = places.definition(name)
+    return places.top() if at is None else Place(at.file, f"{at.pointer}/{KEY}")
+
+
+def _malformed(name: str, value: Any) -> tuple[str, str]:
+    """Return what was found and what is allowed, of a schema."""
+    return f"`x-owner` of the schema `{name}` is {value!r}", f"allowed is {_ALLOWED}"
+
+
+def _malformed_open(value: Any) -> tuple[str, str]:
+    """Return what was found and what is allowed, of an operation."""
+    return f"`x-owner` of an operation is {value!r}", "allowed is `x-owner: false`; the column stands at the schema"
 
 
 def _has_collation(column: AnyColumn) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy import literal_column, select
 from demijohn.compile.answers import Answer
 from demijohn.compile.kinds import ABSENT
 from demijohn.compile.plan import Arguments
+from demijohn.resources.absence import Absence
 from demijohn.resources.criteria import Criteria
 from demijohn.resources.database import Database
 from demijohn.resources.faults import Faults
@@ -17,6 +18,7 @@ from demijohn.resources.json_sql import representation
 from demijohn.resources.model import Expression
 from demijohn.resources.selection import EVERYTHING, Selection, Wanted
 from demijohn.resources.shape import Shape
+from demijohn.resources.sources import sources_of
 from demijohn.resources.statement import Statement, compile_statement
 
 __all__ = ["Read"]
@@ -26,17 +28,20 @@ _JSON = "application/json"
 
 
 class Read:
-    """Answer with the item that the path names, or 404."""
+    """Answer with the item that the path names; 404, or 403 where the caller sees it by another operation only."""
 
     has_hooks = False
+    varies = ("Prefer",)
 
     def __init__(self, shape: Shape, database: Database) -> None:
         self.name = f"read {shape.model.name}"
         self.database = database
+        self.sources = sources_of(shape)
         self._shape = shape
         self._status = shape.status
         self._read = database.read
         self._criteria = Criteria(shape)
+        self._absence = Absence(shape, self._criteria, database)
         self._values = self._criteria.values
         self._selection: Selection | None = None
         if shape.view is not None:
@@ -52,9 +57,10 @@ class Read:
         values = arguments.values
         if arguments.prefer or any(values[slot] is not ABSENT for slot in self._wishing):
             statement, headers = self._wished(arguments)
-        rows = self._read(statement, self._values(values))
+        path = self._values(values)
+        rows = self._read(statement, path)
         if not rows:
-            raise self._criteria.missing()
+            raise self._absence.item(self._read, path)
         text = rows[0][0]
         if text is None:
             return Answer(self._status, b"", None, headers)

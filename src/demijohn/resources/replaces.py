@@ -100,7 +100,7 @@ class Replace:
                 return once(writes, arguments, work)
         except ViolationError as error:
             if is_inserting and writes.shape.owner is not None and self._is_there(error.violation):
-                raise writes.taken() from error
+                raise writes.absence.taken() from error
             raise writes.conflicts.problem(error.violation, values) from error
 
     def _is_there(self, violation: Violation) -> bool:

@@ -14,16 +14,18 @@ from contextlib import suppress
 from typing import Any, NoReturn, TypeVar, cast
 from weakref import WeakSet
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from demijohn.errors import Unavailable
 from demijohn.resources.dialects.dialect import Dialect
 from demijohn.resources.engines import MADE_AT, AwayError, Door, in_words
+from demijohn.resources.outdated import check_outdated
 from demijohn.resources.statement import Statement
 from demijohn.resources.transaction import Transaction, ViolationError, driver_error, options_of
+from demijohn.resources.versions import versions_of
 from demijohn.settings import Settings
 from demijohn.turns import give_up
 
@@ -37,6 +39,13 @@ _logger = logging.getLogger("demijohn")
 _MOST_FILES = 1024
 
 # Before a transaction that the database refused is tried again, it waits between 5 and 50 ms, longer each time.
+# How a transaction begins that only reads: on PostgreSQL by whether the connection is in autocommit mode.
+_SNAPSHOT: dict[Any, str] = {
+    True: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    False: "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    "mariadb": "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+}
+
 _PAUSES_S = ((0.005, 0.015), (0.01, 0.03), (0.02, 0.05))
 
 
@@ -49,6 +58,7 @@ class ServerDatabase:
     def __init__(self, engine: Engine, dialect: Dialect, door: Door, settings: Settings, *, is_ours: bool) -> None:
         self.engine = engine
         self.dialect = dialect
+        self.versions = versions_of(engine, dialect)
         self._door = door
         self._is_ours = is_ours
         self._options = options_of(engine)
@@ -83,13 +93,22 @@ class ServerDatabase:
         """Run `work` in a transaction of its own and commit it; roll back when it raises.
 
         With `alone` it runs one statement at most, which is a transaction by itself: one round trip and not three.
+        Where cached answers are made from what it writes to, there is more to be done, in one transaction.
         """
+        return self._transact(work, "BEGIN" if self._is_ours else "", alone)
+
+    def snapshot(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on a connection that reads, and all that it sees is of one moment."""
+        begin = _SNAPSHOT["mariadb" if self.dialect.name == "mariadb" else self._is_ours]
+        return self._transact(lambda transaction: work(transaction.connection), begin, False)
+
+    def _transact(self, work: Callable[[Transaction], T], begin: str, alone: bool) -> T:
         give_up()
         pauses = iter(_PAUSES_S)
         may_reconnect = True
         while True:
             try:
-                transaction, result = self._write(work, alone)
+                transaction, result = self._attempt(work, begin, alone)
             except _LostError as error:
                 if not may_reconnect:
                     self._raise_told(error)
@@ -110,6 +129,20 @@ class ServerDatabase:
             self._kept.pop().pooled.close()
         self.engine.dispose()
 
+    def stats(self) -> dict[str, float]:
+        """Return how many connections requests use, how many wait to be used, and how many there may be."""
+        pool, kept = self.engine.pool, len(self._kept)
+        if not isinstance(pool, QueuePool):
+            return {}
+        in_use = max(pool.checkedout() - kept, 0)
+        limit = pool.size() + max(pool._max_overflow, 0)
+        idle = pool.checkedin() + kept
+        return {
+            "database_connections_in_use": in_use,
+            "database_connections_idle": idle,
+            "database_connections_limit": limit,
+        }
+
     def _fetch(self, sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         lease = self._take()
         cursor = lease.cursor
@@ -126,18 +159,19 @@ class ServerDatabase:
         self._give_back(lease)
         return rows
 
-    def _write(self, work: Callable[[Transaction], T], alone: bool) -> tuple[Transaction, T]:
+    def _attempt(self, work: Callable[[Transaction], T], begin: str, alone: bool) -> tuple[Transaction, T]:
         lease = self._take()
         # A connection that died while nobody used it is found out by BEGIN, before anything could be lost.
         alone = alone and self._is_ours and not _has_news(lease.connection)
         is_committing = alone
         try:
-            if self._is_ours and not alone:
-                lease.cursor.execute("BEGIN")
-            transaction = Transaction(lease.connection, self.engine, self._options)
+            if begin and not alone:
+                lease.cursor.execute(begin)
+            later = "BEGIN" if alone else ""
+            transaction = Transaction(lease.connection, self.engine, self._options, self.versions, later)
             result = work(transaction)
             transaction.close()
-            if not alone:
+            if transaction.is_open:
                 is_committing = True
                 lease.connection.commit()
         except BaseException as error:
@@ -226,6 +260,7 @@ class ServerDatabase:
             if self.dialect.is_unavailable(cause) or self.dialect.is_transient(cause):
                 _logger.error("The database %s is not available: %s", in_words(self.engine), str(cause).strip())
                 raise Unavailable from error
+            check_outdated(error, self.dialect, self.engine)
         raise error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 from demijohn.contract import Body, Contract, JsonSchema, MediaType, Operation, Parameter, Place
@@ -17,6 +18,7 @@ from demijohn.resources.ownership import Ownership
 from demijohn.resources.paths import Above, Named
 from demijohn.resources.proof import prove
 from demijohn.resources.shape import Act, Envelope, Key, ListOptions, Parent, Shape, Slot
+from demijohn.resources.spelling import Spelling
 from demijohn.resources.tables import foreign_keys
 from demijohn.resources.view import View
 from demijohn.settings import Settings
@@ -42,6 +44,7 @@ def shapes_of(
     operations: Iterable[Operation] | None = None,
     is_filled: Callable[[Model], bool] = lambda model: False,
     others: Iterable[Shape] = (),
+    spellings: Mapping[AnyColumn, Spelling] = MappingProxyType({}),
 ) -> dict[Place, Shape | str | None]:
     """Return, by its place, what each operation is on a model.
 
@@ -49,10 +52,11 @@ def shapes_of(
     nothing on a model gets the reason; one that is something, but not as it stands, gets None, and `report` has what
     is wrong, in contract and model together too. `warn` takes what harms nobody. Both are told each thing once.
     `is_filled` tells of a model that hooks stand before its creates. `others` are shapes of the contract that were made
-    elsewhere, to be compared with their models together with these.
+    elsewhere, to be compared with their models together with these. `spellings` says of columns in which spelling their
+    texts are stored and looked for.
     """
     report, warn = _Telling(report), _Telling(warn)
-    binder = Binder(contract, models, dialect, report, warn)
+    binder = Binder(contract, models, dialect, report, warn, spellings)
     ownership = Ownership(binder, dialect.name, report, warn)
     shaper = Shaper(contract, binder, ownership, settings, report, warn)
     found = shaper.all(operations)

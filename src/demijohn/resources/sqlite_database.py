@@ -10,17 +10,19 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from weakref import WeakSet
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from demijohn.errors import Unavailable
 from demijohn.resources.dialects.dialect import Dialect
 from demijohn.resources.engines import in_words
 from demijohn.resources.file_lock import FileLock, LockTimeoutError
+from demijohn.resources.outdated import check_outdated
 from demijohn.resources.statement import Statement
 from demijohn.resources.transaction import Transaction, ViolationError, driver_error
+from demijohn.resources.versions import versions_of
 from demijohn.settings import Settings
 
 __all__ = ["FileDatabase", "FirstUse", "MemoryDatabase"]
@@ -65,6 +67,7 @@ class FileDatabase:
     def __init__(self, engine: Engine, dialect: Dialect, settings: Settings, path: Path) -> None:
         self.engine = engine
         self.dialect = dialect
+        self.versions = versions_of(engine, dialect)
         self.lock = FileLock.of(path.with_name(path.name + "-lock"))
         self._synchronous = settings.sqlite_synchronous
         self._local = threading.local()
@@ -75,10 +78,7 @@ class FileDatabase:
 
     def read(self, statement: Statement, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run a reading statement by itself and return its rows."""
-        try:
-            connection = self._local.connection
-        except AttributeError:
-            connection = self._open_reader()
+        connection = self._reader()
         try:
             rows: list[tuple[Any, ...]] = connection.execute(statement.sql, statement.bind(values)).fetchall()
         except sqlite3.Error as error:
@@ -109,6 +109,10 @@ class FileDatabase:
         transaction.run_callbacks()
         return result
 
+    def snapshot(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on a connection that reads, and all that it sees is of one moment."""
+        return _snapshot(self._reader(), self, work)
+
     def close(self) -> None:
         """Close all connections; no thread may be using one."""
         if self._writer is not None:
@@ -116,6 +120,13 @@ class FileDatabase:
             self._writer = None
         self._local = threading.local()
         self.engine.dispose()
+
+    def _reader(self) -> sqlite3.Connection:
+        try:
+            connection: sqlite3.Connection = self._local.connection
+        except AttributeError:
+            connection = self._open_reader()
+        return connection
 
     def _open_reader(self) -> sqlite3.Connection:
         if self.first_use is not None:
@@ -156,6 +167,7 @@ class MemoryDatabase:
     def __init__(self, engine: Engine, dialect: Dialect) -> None:
         self.engine = engine
         self.dialect = dialect
+        self.versions = versions_of(engine, dialect)
         # For as long as this is: a database in memory goes with its last connection.
         self._pooled = engine.raw_connection()
         self._connection: sqlite3.Connection = self._pooled.driver_connection  # type: ignore[assignment]  # SQLite's
@@ -166,7 +178,10 @@ class MemoryDatabase:
         if self.first_use is not None:
             self.first_use()
         with self._turn:
-            return self._connection.execute(statement.sql, statement.bind(values)).fetchall()
+            try:
+                return self._connection.execute(statement.sql, statement.bind(values)).fetchall()
+            except sqlite3.Error as error:
+                _raise_told(error, self)
 
     def write(self, work: Callable[[Transaction], T], *, alone: bool = False) -> T:
         """Run `work` in a transaction of its own and commit it; roll back when it raises."""
@@ -181,6 +196,13 @@ class MemoryDatabase:
                 _raise_told(error, self)
         transaction.run_callbacks()
         return result
+
+    def snapshot(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on a connection that reads, and all that it sees is of one moment."""
+        if self.first_use is not None:
+            self.first_use()
+        with self._turn:
+            return _snapshot(self._connection, self, work)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -203,7 +225,8 @@ def _write(
     else:
         connection.execute("BEGIN IMMEDIATE")
     try:
-        transaction = Transaction(connection, database.engine, {})  # type: ignore[arg-type]  # it is a DBAPI connection
+        # SQLite's connection is one of the DBAPI.
+        transaction = Transaction(connection, database.engine, {}, database.versions)  # type: ignore[arg-type]
         result = work(transaction)
         transaction.close()
         connection.execute("COMMIT")
@@ -215,7 +238,22 @@ def _write(
     return transaction, result
 
 
-def _raise_told(error: BaseException, database: FileDatabase | MemoryDatabase) -> Any:
+def _snapshot(
+    connection: sqlite3.Connection, database: FileDatabase | MemoryDatabase, work: Callable[[Connection], T]
+) -> T:
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute("BEGIN")
+    try:
+        transaction = Transaction(connection, database.engine, {}, None)  # type: ignore[arg-type]  # it is a DBAPI connection
+        return work(transaction.connection)
+    except BaseException as error:
+        _raise_told(error, database)
+    finally:
+        connection.execute("ROLLBACK")
+        connection.execute("PRAGMA query_only = OFF")
+
+
+def _raise_told(error: BaseException, database: FileDatabase | MemoryDatabase) -> NoReturn:
     """Raise an error as what it means: a rule was broken, the database is away; everything else is itself."""
     cause = driver_error(error)
     if isinstance(cause, sqlite3.Error):
@@ -225,6 +263,8 @@ def _raise_told(error: BaseException, database: FileDatabase | MemoryDatabase) -
         if database.dialect.is_unavailable(cause) or database.dialect.is_transient(cause):
             _logger.error("The database %s is not available: %s", in_words(database.engine), cause)
             raise Unavailable from error
+        if cause is error:
+            check_outdated(cause, database.dialect, database.engine)
     raise error
 
 

@@ -34,7 +34,7 @@ class Subject:
     shown: View | None
     made: View | None
     owners: tuple[Field, ...]
-    definitions: Mapping[str, JsonSchema]
+    contract: Contract
 
     @property
     def stored(self) -> dict[str, Field]:
@@ -77,14 +77,15 @@ def find_subject(word: str, models: Sequence[Model], shapes: Sequence[Shape], co
     own = [shape for shape in shapes if shape.model.name == model.name]
     if not own:
         raise SubjectError([f"`{name}` has no operation in the contract, which would say what its rows look like"])
-    definitions = _contract(own[0], contracts).definitions
+    contract = _contract(own[0], contracts)
+    definitions = contract.definitions
     return Subject(
         own[0].model,
         replace(own[0], act="create", keys=(), parent=None),
         _first(name, [(one, one.view) for one in own], _SHOWING, definitions),
         _first(name, [(one, one.body) for one in own], _MAKING, definitions),
         tuple(_owners(own)),
-        definitions,
+        contract,
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from demijohn.resources.dialects.dialect import Violation
 from demijohn.resources.statement import Statement
+from demijohn.resources.versions import Versions, known_versions, note, take_noted
 
 __all__ = ["Transaction", "ViolationError", "driver_error", "join", "options_of"]
 
@@ -27,16 +28,39 @@ class ViolationError(Exception):
 class Transaction:
     """Be an open write transaction: statements, and whatever hooks do by SQLAlchemy, are one change or none."""
 
-    __slots__ = ("_after", "_connection", "_cursor", "_driver_connection", "_engine", "_is_undone", "_options", "count")
+    __slots__ = (
+        "_after",
+        "_begin",
+        "_connection",
+        "_cursor",
+        "_driver_connection",
+        "_engine",
+        "_is_undone",
+        "_options",
+        "_touched",
+        "_versions",
+        "count",
+    )
 
     count: int
     """How many rows the last statement changed."""
 
-    def __init__(self, driver_connection: DBAPIConnection, engine: Engine, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        driver_connection: DBAPIConnection,
+        engine: Engine,
+        options: Mapping[str, Any],
+        versions: Versions | None,
+        begin: str = "",
+    ) -> None:
+        """Use a connection on which a transaction is open; where it is not, `begin` opens one if one is needed."""
         self._driver_connection = driver_connection
         self._cursor: Any = driver_connection.cursor()
         self._engine = engine
         self._options = options
+        self._versions = versions
+        self._begin = begin
+        self._touched: frozenset[str] = frozenset()
         self._connection: Connection | None = None
         self._after: list[Callable[[], object]] | None = None
         self._is_undone = False
@@ -44,7 +68,9 @@ class Transaction:
 
     def run(self, statement: Statement, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows, `[]` where it gives none; sets `count`."""
-        cursor = self._cursor
+        cursor, versions = self._cursor, self._versions
+        if versions is not None and (names := versions.watched.written(statement.sql)):
+            self._touch(versions, names)
         cursor.execute(statement.sql, statement.bind(values), **self._options)
         rows = list(cursor.fetchall()) if cursor.description is not None else []
         # SQLite knows how many rows a statement with RETURNING has changed once they are all fetched.
@@ -71,10 +97,30 @@ class Transaction:
     def _undo(self) -> None:
         self._is_undone = True
 
+    def _touch(self, versions: Versions, names: frozenset[str]) -> None:
+        """Remember which tables of cached answers are written to; the change and their versions are one transaction."""
+        if self._begin:
+            self._cursor.execute(self._begin)
+            self._begin = ""
+        self._touched |= names
+        versions.touch(names)
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether there is something to commit: one statement alone may have been its own transaction."""
+        return not self._begin
+
     def close(self) -> None:
-        """Check, before the commit, that nobody has rolled it back. Raises `InvalidRequestError`."""
+        """Raise the versions of what was changed, before the commit.
+
+        Checks that nobody has rolled the transaction back: raises `InvalidRequestError`.
+        """
         if self._is_undone:
             raise InvalidRequestError("a hook rolled back the transaction that it was given")
+        if self._versions is not None:
+            touched = self._touched if self._connection is None else self._touched | take_noted(self._connection)
+            if touched:
+                self._versions.record(touched, self.run)
 
     def run_callbacks(self) -> None:
         """Call what waits for the commit, in the order in which it was added."""
@@ -97,8 +143,12 @@ class _BorrowedTransaction(Transaction):
     __slots__ = ()
 
     def __init__(self, driver_connection: DBAPIConnection, connection: Connection) -> None:
-        super().__init__(driver_connection, connection.engine, options_of(connection.engine))
-        self._connection = connection
+        engine = connection.engine
+        super().__init__(driver_connection, engine, options_of(engine), known_versions(engine))
+        self._connection: Connection = connection
+
+    def _touch(self, versions: Versions, names: frozenset[str]) -> None:
+        note(self._connection, versions, names)
 
     def after_commit(self, callback: Callable[[], object]) -> None:
         callback()

@@ -168,6 +168,7 @@ class _Table:
         self._model = subject.model
         self._dialect = database.dialect
         self._on_conflict = on_conflict
+        self._key, self._create_only = intake.key, intake.create_only
         self._inserts: dict[tuple[str, ...], _Insert] = {}
         self._searches: dict[tuple[str, ...], Statement] = {}
         body = View(subject.model, True, tuple(intake.fields.values()))
@@ -251,10 +252,11 @@ class _Table:
                     makes.append(source.made)
         key: tuple[AnyColumn, ...] = ()
         if self._on_conflict != "error":
-            key = next((one for one in self._model.unique if all(column.key in keys for column in one)), ())
+            candidates = [self._key] if self._key else self._model.unique
+            key = next((one for one in candidates if all(column.key in keys for column in one)), ())
         update: list[AnyColumn] = []
         if self._on_conflict == "update":
-            fixed = {*key, *table.primary_key.columns}
+            fixed = {*key, *table.primary_key.columns, *self._create_only}
             update = [one for one in values if one not in fixed and (one in given or one.onupdate is not None)]
         names = tuple((column.key, bind_of(column).key) for column in given)
         statements = tuple(compile_statement(one, sql) for one in self._statements(values, key, update))

@@ -22,6 +22,7 @@ from demijohn.compile.guards import Caller
 from demijohn.compile.kinds import ABSENT
 from demijohn.compile.plan import Arguments, Requested
 from demijohn.errors import Problem
+from demijohn.resources.absence import Absence
 from demijohn.resources.columns import Make, Source, bind_of, stored_fields
 from demijohn.resources.conflicts import Conflicts, bad_request, conflict, dangling
 from demijohn.resources.criteria import Criteria
@@ -30,8 +31,6 @@ from demijohn.resources.hooks import Hooks
 from demijohn.resources.idempotency import Idempotency, fingerprint_of
 from demijohn.resources.json_sql import can_be_null, is_flat, representation
 from demijohn.resources.model import AnyColumn, Expression
-from demijohn.resources.owner import not_own
-from demijohn.resources.ownership import visible, visible_above
 from demijohn.resources.preconditions import Preconditions, read_preconditions
 from demijohn.resources.prefer import NO_PREFERENCES, Preferences, parse_prefer
 from demijohn.resources.shape import Shape
@@ -145,6 +144,7 @@ class Writes:
         self.hooks = hooks
         self.dialect = database.dialect
         self.criteria = Criteria(shape)
+        self.absence = Absence(shape, self.criteria, database)
         self.conflicts = Conflicts(shape, self.body_view, database)
         self.shown = None if shape.view is None else Shown(shape.view, database, self.criteria)
         self.current = current or shape.view or self.body_view
@@ -225,23 +225,12 @@ class Writes:
         return self.as_read.read_new(transaction, key, values) if text is None else text
 
     def missing(self, transaction: Transaction, values: Mapping[str, Any]) -> Problem:
-        """Return the problem of an item that was not found: 403 where the caller may see it, as somebody else's."""
-        if self._seen is not None and transaction.run(self._seen, values):
-            return not_own(self.shape.model)
-        return self.criteria.missing()
+        """Return the problem of an item that was not found."""
+        return self.absence.item(transaction.run, values)
 
     def missing_parent(self, transaction: Transaction, values: Mapping[str, Any]) -> Problem:
         """Return the problem of an item above that was not found, or that nothing may be put below."""
-        parent = self.shape.parent
-        if parent is not None and self._seen_above is not None and transaction.run(self._seen_above, values):
-            return not_own(parent.model)
-        return self.criteria.missing_parent()
-
-    def taken(self) -> Problem:
-        """Return the problem of a key that a PUT cannot make an item under, since somebody else has one there."""
-        if self.shape.owner in self.shape.public:
-            return not_own(self.shape.model)
-        return self.criteria.missing()
+        return self.absence.above(transaction.run, values)
 
     def check_references(
         self, transaction: Transaction, data: Mapping[str, Any], values: Mapping[str, Any], place: tuple[int, ...] = ()
@@ -268,21 +257,6 @@ class Writes:
             told = tuple(names[column] for column, _ in one.on if column in names)
             found.append((told, tuple(bind.key for bind in binds), self.compile(statement)))
         return tuple(found)
-
-    @cached_property
-    def _seen(self) -> Statement | None:
-        """Return what finds the item if the caller may see it; None where whoever may see it may change it."""
-        seen = visible(self.shape)
-        if seen is None:
-            return None
-        found = select(literal(1)).select_from(self.shape.model.table).where(Criteria(seen).condition)
-        return self.compile(found)
-
-    @cached_property
-    def _seen_above(self) -> Statement | None:
-        seen = visible_above(self.shape)
-        found = None if seen is None else Criteria(seen).parent
-        return None if found is None else self.compile(found)
 
     # What is answered
 
@@ -466,7 +440,7 @@ def _identity(caller: Caller) -> str:
     """Return who is calling, as one text; "" for nobody."""
     if caller.user is None and caller.info is None:
         return ""
-    return repr(caller.user if caller.user is not None else caller.info)
+    return caller.identity or repr(caller.info)
 
 
 class _Location:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from random import getrandbits
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from flask import (
     Flask,
@@ -37,19 +37,21 @@ from demijohn.serve.protection import SECURITY_HEADERS, protect, share
 from demijohn.serve.reply import Reply, problem_of, reply_problem, send_problem
 from demijohn.serve.request import Request
 
-__all__ = ["Dispatcher"]
+__all__ = ["DECISION", "REQUEST_ID", "Decision", "Dispatcher"]
 
-_DECISION = "demijohn.decision"
-_REQUEST_ID = "demijohn.request_id"
+DECISION: Final = "demijohn.decision"
+"""Where the environ of a request has its `Decision`, once there is one."""
+REQUEST_ID: Final = "demijohn.request_id"
 _PREFLIGHT = "HTTP_ACCESS_CONTROL_REQUEST_METHOD"
 _OPTIONS = "demijohn_options"
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch
 
 StartResponse = Callable[..., Any]
+Wsgi: TypeAlias = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
 
 @dataclass(slots=True)
-class _Decision:
+class Decision:
     """Hold what routing decided about a request, for Flask to find in the environ.
 
     `plan` is None where the resource has none for the method. `outcome` gives the result, or raises what
@@ -77,7 +79,9 @@ class _Area:
 class Dispatcher:
     """Route each request once: to an operation inside Flask's life cycle, or to Flask as it is.
 
-    `inner` is the `wsgi_app` that was there before.
+    `inner` is the `wsgi_app` that was there before. `run` is what runs an operation; `is_watched` tells that somebody
+    in front wants to know which. `probes` answers the paths that tell how the process is, where neither a contract nor
+    Flask has them.
     """
 
     def __init__(self, app: Flask, max_body_bytes: int, entrance: Entrance, hsts: str = "") -> None:
@@ -86,6 +90,9 @@ class Dispatcher:
         self.max_body_bytes = max_body_bytes
         self.entrance = entrance
         self.hsts = hsts
+        self.run = run
+        self.is_watched = False
+        self.probes: Mapping[str, Wsgi] = {}
         self.routes = Routes(())
         self._areas: tuple[_Area, ...] = ()
         self._rules: dict[str, Rule] = {_OPTIONS: Rule("/", endpoint=_OPTIONS)}
@@ -103,10 +110,14 @@ class Dispatcher:
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request: by its operation alone where nothing of Flask has a part in it, else through Flask."""
-        request_id = environ[_REQUEST_ID] = _request_id(environ)
+        environ[REQUEST_ID] = _request_id(environ)
         refusal = self.entrance.refuse(environ)
         if refusal is not None:
-            start = self._finish(Request(environ), start_response, None)
+            request = Request(environ)
+            start = self._finish(request, start_response, None)
+            probe = self._probe(request.path)
+            if probe is not None:  # who looks after the process may not know a name of its host
+                return probe(environ, start)
             return send_problem(refusal, environ["REQUEST_METHOD"] == "HEAD", start)
         request = Request(environ)
         match = self.routes.match(request.path)
@@ -117,25 +128,43 @@ class Dispatcher:
         if cors is not None and request.method == "OPTIONS" and _PREFLIGHT in environ:
             return _answer_preflight(resource, environ, self._finish(request, start_response, cors))
         plan = resource.plans.get(request.method) or (resource.plans.get("GET") if request.method == "HEAD" else None)
-        decision = environ[_DECISION] = _Decision(match, plan, request)
+        decision = Decision(match, plan, request)
+        if self.is_watched:
+            environ[DECISION] = decision
         if plan is not None and plan.stands_alone and self._is_alone(environ):
             try:
-                answer = run(plan, match, request, self.max_body_bytes)
+                answer = self.run(plan, match, request, self.max_body_bytes)
             except Exception as error:  # every one goes Flask's way, from the view
                 decision.outcome = _raiser(error)
             else:
                 assert isinstance(answer, Answer)  # no function of the application made a response
-                reply = Reply(answer, request.method == "HEAD")
-                if cors is None and environ["wsgi.url_scheme"] == "http":
-                    return reply.send(start_response, ("X-Request-ID", request_id), *request.added)
-                return reply.send(self._finish(request, start_response, cors))
+                return Reply(answer, request.method == "HEAD").send(start_response, *self._added(answer, request, cors))
+        elif plan is not None and plan.cache is not None and plan.cache.policy.is_function:
+            request.begun = plan.cache.begin()
+        environ[DECISION] = decision
         return self.inner(environ, self._finish(request, start_response, cors))
+
+    def _added(self, answer: Answer, request: Request, cors: Cors | None) -> list[tuple[str, str]]:
+        """Return what an answer that stands alone needs beside its own headers.
+
+        It has the security headers, and `Vary` where other origins may read it: no function has had a part in it.
+        """
+        environ = request.environ
+        added = [("X-Request-ID", environ[REQUEST_ID]), *request.added]
+        if cors is not None:
+            added += cors.headers(environ.get("HTTP_ORIGIN"))
+        if self.hsts and environ["wsgi.url_scheme"] == "https" and answer.status != 304:
+            added.append(("Strict-Transport-Security", self.hsts))
+        return added
 
     def _serve_other(self, environ: dict[str, Any], request: Request, start_response: StartResponse) -> Iterable[bytes]:
         """Let Flask answer what belongs to no operation.
 
         The documents of a contract are shared as its operations are, and so is the news that something is not there.
         """
+        probe = self._probe(request.path)
+        if probe is not None:
+            return probe(environ, self._finish(request, start_response, None))
         area = next((area for area in self._areas if area.covers(request.path)), None)
         cors = area.cors if area is not None and request.path in area.documents else None
         start = self._finish(request, start_response, cors, None if area is None else area.cors)
@@ -143,6 +172,13 @@ class Dispatcher:
             # Werkzeug would take `get` for GET, but methods have a case (RFC 9110, 9.1).
             return send_problem(BadRequest("Methods are written in upper case."), False, start)
         return self.inner(environ, start)
+
+    def _probe(self, path: str) -> Wsgi | None:
+        """Return what tells at `path` how the process is, unless a contract or a view has that path for itself."""
+        probe = self.probes.get(path)
+        if probe is None or self.routes.match(path) is not None:
+            return None
+        return None if any(rule.rule == path for rule in self.app.url_map.iter_rules()) else probe
 
     def _finish(
         self,
@@ -155,7 +191,7 @@ class Dispatcher:
         environ = request.environ
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            headers += (("X-Request-ID", environ[_REQUEST_ID]), *request.added)
+            headers += (("X-Request-ID", environ[REQUEST_ID]), *request.added)
             if not status.startswith("304"):  # what it does not say stays as it was (RFC 9111, 3.2)
                 protect(headers, self.hsts if environ["wsgi.url_scheme"] == "https" else "")
             policy = cors_if_missing if cors is None and status.startswith("404") else cors
@@ -182,7 +218,7 @@ class Dispatcher:
                 self.app.view_functions[plan.endpoint] = self._view
 
     def _context(self, environ: dict[str, Any]) -> RequestContext:
-        if _DECISION in environ:
+        if DECISION in environ:
             return _OperationContext(self.app, environ, self._rules)
         return RequestContext(self.app, environ)
 
@@ -194,7 +230,7 @@ class Dispatcher:
         Everything else, errors included, takes Flask's own way.
         """
         context = request_ctx._get_current_object()  # type: ignore[attr-defined]  # the proxy's own method
-        decision: _Decision | None = context.request.environ.get(_DECISION)
+        decision: Decision | None = context.request.environ.get(DECISION)
         if decision is None or decision.plan is None or decision.outcome is not None or not self._nobody_listens():
             return self._full_dispatch()
         try:
@@ -233,14 +269,14 @@ class Dispatcher:
         app._got_first_request = True
         return no_hooks, no_teardown
 
-    def _run(self, decision: _Decision) -> Reply | Response:
+    def _run(self, decision: Decision) -> Reply | Response:
         assert decision.plan is not None
-        result = run(decision.plan, decision.match, decision.request, self.max_body_bytes)
+        result = self.run(decision.plan, decision.match, decision.request, self.max_body_bytes)
         return Reply(result, decision.request.method == "HEAD") if isinstance(result, Answer) else result
 
     def _view(self) -> Response:
         """Be the view function of every operation: run it, unless it ran already."""
-        decision: _Decision = flask_request.environ[_DECISION]
+        decision: Decision = flask_request.environ[DECISION]
         if decision.outcome is not None:
             return decision.outcome()
         result = self._run(decision)
@@ -308,7 +344,7 @@ class _OperationContext(RequestContext):
 
     def match_request(self) -> None:
         """Put the decision where Flask keeps its own."""
-        decision: _Decision = self.request.environ[_DECISION]
+        decision: Decision = self.request.environ[DECISION]
         if decision.plan is None and decision.request.method != "OPTIONS":
             self.request.routing_exception = _method_not_allowed(decision.match.resource)
             return
@@ -322,7 +358,7 @@ def _method_not_allowed(resource: Resource) -> MethodNotAllowed:
 
 
 def _answer_options() -> Response:
-    decision: _Decision = flask_request.environ[_DECISION]
+    decision: Decision = flask_request.environ[DECISION]
     response = Response(status=204, headers=[*SECURITY_HEADERS, ("Allow", decision.match.resource.allow)])
     del response.headers["Content-Type"]
     return response
@@ -337,11 +373,11 @@ def _answer_errors_as_problems(app: Flask) -> None:
 
 
 def _on_problem(problem: Problem) -> Response:
-    return reply_problem(problem, flask_request.environ.get(_REQUEST_ID))
+    return reply_problem(problem, flask_request.environ.get(REQUEST_ID))
 
 
 def _on_http_exception(error: HTTPException) -> Any:
-    request_id = flask_request.environ.get(_REQUEST_ID)
+    request_id = flask_request.environ.get(REQUEST_ID)
     if isinstance(error, InternalServerError):
         current_app.logger.error("request %s failed; the traceback is logged beside this line", request_id)
     problem = problem_of(error)
@@ -351,7 +387,7 @@ def _on_http_exception(error: HTTPException) -> Any:
 def _log_exception(exc_info: Any) -> None:
     """Log what ended a request as Flask does, with its id; no client can begin another line of the log."""
     path, method = _printable(flask_request.path), _printable(flask_request.method)
-    request_id = flask_request.environ.get(_REQUEST_ID)
+    request_id = flask_request.environ.get(REQUEST_ID)
     current_app.logger.error("Exception on %s [%s], request %s", path, method, request_id, exc_info=exc_info)
 
 

@@ -18,7 +18,7 @@ from demijohn.compile.parameters import REQUIRED, Incoming
 from demijohn.compile.plan import Arguments, Plan
 from demijohn.compile.routes import Match
 from demijohn.errors import BadRequest, BrokenPromise, PreconditionRequired, Problem
-from demijohn.serve.reply import seal
+from demijohn.serve.reply import current, seal
 from demijohn.serve.request import Request
 
 __all__ = ["run"]
@@ -34,9 +34,15 @@ def run(plan: Plan, match: Match, request: Request, max_body_bytes: int) -> Answ
     caller = admit(plan, request)
     limit(plan, caller, request)
     agreed = plan.answers.agree(request.header("Accept"))
+    search = None if plan.cache is None else plan.cache.find(caller, agreed, request, request.begun)
+    if isinstance(search, Answer):
+        return current(search, request)
     arguments = decode(plan, match, request, caller, agreed, max_body_bytes)
     result = plan.action.run(arguments)
-    return encode(plan, result, caller, agreed, request)
+    answer = encode(plan, result, caller, agreed, request)
+    if search is not None:
+        answer = search.keep(answer)
+    return current(answer, request) if isinstance(answer, Answer) else answer
 
 
 def admit(plan: Plan, request: Request) -> Caller:

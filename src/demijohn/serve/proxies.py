@@ -46,6 +46,10 @@ class Proxies:
         self._is_known = lru_cache(_MOST_REMEMBERED)(self._look)
         self._remembered = lru_cache(_MOST_REMEMBERED)(self._follow)
 
+    def knows(self, address: str) -> bool:
+        """Tell whether who comes from an address is a known proxy; "" is a socket."""
+        return self._is_known(address)
+
     def apply(self, environ: dict[str, Any]) -> None:
         """Set address, scheme and host to what a known proxy says of them; remove what proxies say."""
         if self._is_known(environ.get("REMOTE_ADDR") or ""):

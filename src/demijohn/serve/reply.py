@@ -17,17 +17,18 @@ from demijohn.errors import Problem
 from demijohn.serve.protection import SECURITY_HEADERS, SECURITY_NAMES, add_vary
 from demijohn.serve.request import Request
 
-__all__ = ["Reply", "problem_of", "reply_problem", "seal", "send_problem"]
+__all__ = ["Reply", "current", "problem_of", "reply_problem", "seal", "send_problem"]
 
 PROBLEM_TYPE = "application/problem+json"
 
+_READING = ("GET", "HEAD")
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
 def seal(answer: Answer, request: Request, caching: Headers = ()) -> Answer:
     """Add what every answer carries, and `caching` where it says nothing of that itself.
 
-    The answer to a GET gets a strong ETag. It becomes a 304 where the client has it already (RFC 9110, 13.1.2).
+    The answer to a GET gets a strong ETag.
     """
     status, body, media_type, own = answer
     headers: list[tuple[str, Any]] = [*SECURITY_HEADERS]
@@ -44,15 +45,21 @@ def seal(answer: Answer, request: Request, caching: Headers = ()) -> Answer:
     if media_type is not None:
         text = media_type.startswith("text/") and "charset" not in media_type
         headers.append(("Content-Type", media_type + "; charset=utf-8" if text else media_type))
-    if status == 200 and request.method in ("GET", "HEAD"):
-        if tag is None:
-            tag = etag_of(body)
-            headers.append(("ETag", tag))
-        known = request.header("If-None-Match")
-        if known is not None and _matches(known, tag):
-            kept = [header for header in headers if header[0].lower() != "content-type"]
-            return Answer(304, b"", None, kept)
+    if tag is None and status == 200 and request.method in _READING:
+        headers.append(("ETag", etag_of(body)))
     return Answer(status, body, media_type, headers)
+
+
+def current(answer: Answer, request: Request) -> Answer:
+    """Return a sealed answer to a GET as a 304 where the client has it already (RFC 9110, 13.1.2)."""
+    known = request.header("If-None-Match")
+    if known is None or answer.status != 200 or request.method not in _READING:
+        return answer
+    tag = next(value for name, value in answer.headers if name.lower() == "etag")
+    if not _matches(known, tag):
+        return answer
+    kept = [header for header in answer.headers if header[0].lower() != "content-type"]
+    return Answer(304, b"", None, kept)
 
 
 def _keep(headers: list[tuple[str, str]], caching: Headers) -> None:

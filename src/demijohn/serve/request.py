@@ -22,10 +22,13 @@ _HEADERS = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 class Request:
     """Read one request: nothing is decoded, nothing is believed."""
 
-    __slots__ = ("added", "environ", "method", "path", "query")
+    __slots__ = ("added", "begun", "environ", "method", "path", "query")
 
     added: Sequence[tuple[str, str]]
     """Headers that every answer to the request is to have, a problem too."""
+
+    begun: tuple[int, ...] | None
+    """The versions of what a cached answer is made from, before any function of the application ran."""
 
     def __init__(self, environ: dict[str, Any]) -> None:
         self.environ = environ
@@ -33,12 +36,19 @@ class Request:
         self.path = _path(environ)
         self.query: str = environ.get("QUERY_STRING", "")
         self.added = ()
+        self.begun = None
 
     @property
     def base(self) -> str:
         """Return the path that the application is mounted at, "" for the root."""
         base: str = self.environ.get("SCRIPT_NAME", "")
         return base
+
+    @property
+    def scheme(self) -> str:
+        """Return `http` or `https`, as the server, or a proxy that is believed, says."""
+        scheme: str = self.environ["wsgi.url_scheme"]
+        return scheme
 
     @property
     def address(self) -> str:

@@ -97,6 +97,12 @@ class Dialect(Protocol):
     def like(self, expression: Expression, pattern: Expression, *, ignore_case: bool) -> Expression:
         """Return the condition that a text matches a LIKE pattern whose escape character is a backslash."""
 
+    def has_item(self, expression: Expression, items: Expression) -> Expression:
+        """Return the condition that a JSON column, or one of arrays, holds an array with the one item of `items`."""
+
+    def like_item(self, expression: Expression, pattern: Expression) -> Expression:
+        """Return the condition that an item of such an array is a text that matches a LIKE pattern, in any case."""
+
     def insert(self, table: Table) -> Insert:
         """Return an INSERT of this dialect's own."""
 
@@ -111,3 +117,6 @@ class Dialect(Protocol):
 
     def is_unavailable(self, error: Exception) -> bool:
         """Tell whether the database is away, full, or takes no connections."""
+
+    def is_outdated(self, error: Exception) -> bool:
+        """Tell whether a driver's error is about a table or column that is not there."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final, Literal
 
 import pymysql
-from sqlalchemy import Engine, Insert, Select, Table, Text, case, collate, func, literal_column, make_url
+from sqlalchemy import Engine, Insert, Select, Table, Text, and_, case, collate, func, literal_column, make_url, select
 from sqlalchemy import event as events
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Dialect as SqlDialect
@@ -49,6 +49,7 @@ _MOST_DEPTH: Final = 30
 _DIGITS: Final = 10  # of a DECIMAL that does not say
 # Deadlock, lock wait time-out, record changed since it was read.
 _TRANSIENT = frozenset((1213, 1205, 1020))
+_OUTDATED = frozenset((1146, 1054))  # no table, no column
 _AWAY = frozenset(
     (
         *(2002, 2003, 2006, 2013, 2055),  # no connection, or lost
@@ -125,6 +126,17 @@ class Mariadb:
         # The collation of the tables that Demijohn makes, so that it is the column's own most of the time.
         return expression.like(collate(pattern, "utf8mb4_nopad_bin"))
 
+    def has_item(self, expression: Expression, items: Expression) -> Expression:
+        """Return the condition that a JSON column, or one of arrays, holds an array with the one item of `items`."""
+        wanted = func.json_extract(items, _quoted("$[0]"))
+        is_same = and_(_text_of(_ITEM) == _text_of(wanted), func.json_type(_ITEM) == func.json_type(wanted))
+        return _has(expression, is_same)
+
+    def like_item(self, expression: Expression, pattern: Expression) -> Expression:
+        """Return the condition that an item of such an array is a text that matches a LIKE pattern, in any case."""
+        is_like = self.like(_text_of(_ITEM), pattern, ignore_case=True)
+        return _has(expression, and_(func.json_type(_ITEM) == _quoted("STRING"), is_like))
+
     def insert(self, table: Table) -> Insert:
         """Return an INSERT of MariaDB's own."""
         return mysql.insert(table)
@@ -180,6 +192,10 @@ class Mariadb:
             return True
         return _number(cause) in _AWAY
 
+    def is_outdated(self, error: Exception) -> bool:
+        """Tell whether a driver's error is about a table or column that is not there."""
+        return _number(error) in _OUTDATED
+
 
 def _make_ready(connection: Any, record: Any) -> None:
     driver: pymysql.Connection[Any] = getattr(connection, "driver_connection", connection)
@@ -234,6 +250,23 @@ def _replaced(text: Expression, old: str, new: str) -> Expression:
 
 
 _ESCAPES = ("0B", "0E", "0F", *(f"1{letter}" for letter in "ABCDEF"))
+
+
+_ITEM: Expression = literal_column("items.item", type_=Text())
+
+
+def _has(expression: Expression, condition: Expression) -> Expression:
+    """Return the condition that a document is an array with an item, `_ITEM`, of which another condition holds."""
+    listed = func.json_table(expression, literal_column("'$[*]' COLUMNS (item JSON PATH '$')"))
+    found: Select[Any] = (
+        select(literal_column("1")).select_from(listed.table_valued("item", name="items")).where(condition)
+    )
+    return and_(func.json_type(expression) == _quoted("ARRAY"), found.exists())
+
+
+def _text_of(item: Expression) -> Expression:
+    """Return what an item says, whichever of its letters are written as `\\u00e9`."""
+    return collate(func.json_unquote(item, type_=Text()), "utf8mb4_nopad_bin")
 
 
 def _in_small_letters(json: Expression) -> Expression:

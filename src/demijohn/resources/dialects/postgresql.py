@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import psycopg
-from sqlalchemy import Engine, Insert, Select, Table, Text, case, cast, func, literal_column
+from sqlalchemy import Engine, Insert, Select, Table, Text, case, cast, func, literal_column, select
 from sqlalchemy import event as events
 from sqlalchemy import types as sqltypes
 from sqlalchemy.dialects import postgresql
@@ -40,6 +40,7 @@ __all__ = ["Postgresql"]
 _SESSION = "SET TimeZone = 'UTC'; SET standard_conforming_strings = on; SET client_encoding = 'UTF8'"
 _WIDTHS = {"SMALLINT": (-(2**15), 2**15 - 1), "INTEGER": (-(2**31), 2**31 - 1)}
 _TRANSIENT = frozenset(("40001", "40P01"))
+_OUTDATED = frozenset(("42P01", "42703", "3F000"))  # no table, column or schema
 # Connection exceptions, insufficient resources, operator intervention (which a statement time-out is), system errors;
 # idle for too long in a transaction, locked for too long, and a server that has become a read-only standby.
 _AWAY = ("08", "53", "57", "58", "25P03", "55P03", "25006")
@@ -108,6 +109,23 @@ class Postgresql:
         """Return the condition that a text matches a LIKE pattern whose escape character is a backslash."""
         return expression.ilike(pattern) if ignore_case else expression.like(pattern)
 
+    def has_item(self, expression: Expression, items: Expression) -> Expression:
+        """Return the condition that a JSON column, or one of arrays, holds an array with the one item of `items`."""
+        if not _is_list(expression, self.sql):
+            expression, items = _as_jsonb(expression, self.sql), cast(items, postgresql.JSONB())
+        return expression.op("@>", is_comparison=True, return_type=sqltypes.Boolean())(items)
+
+    def like_item(self, expression: Expression, pattern: Expression) -> Expression:
+        """Return the condition that an item of such an array is a text that matches a LIKE pattern, in any case."""
+        if _is_list(expression, self.sql):
+            items = func.unnest(expression).column_valued("item")
+        else:
+            document = _as_jsonb(expression, self.sql)
+            is_array = func.jsonb_typeof(document) == quoted("array")
+            items = func.jsonb_array_elements_text(case((is_array, document))).column_valued("item")
+        is_like = self.like(cast(items, Text()), pattern, ignore_case=True)
+        return select(literal_column("1")).where(is_like).exists()
+
     def insert(self, table: Table) -> Insert:
         """Return an INSERT of PostgreSQL's own."""
         return postgresql.insert(table)
@@ -153,6 +171,10 @@ class Postgresql:
             return cause.sqlstate.startswith(_AWAY)
         return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
 
+    def is_outdated(self, error: Exception) -> bool:
+        """Tell whether a driver's error is about a table or column that is not there."""
+        return isinstance(error, psycopg.Error) and error.sqlstate in _OUTDATED
+
 
 def _make_ready(connection: Any, record: Any) -> None:
     driver: psycopg.Connection[Any] = getattr(connection, "driver_connection", connection)
@@ -181,6 +203,16 @@ def _is_in_use(message: str, table: str, constraint: str) -> bool:
     for name in (constraint, table):
         message = message.replace(name, "", 1)
     return len(_QUOTES.findall(message)) >= 6
+
+
+def _is_list(expression: Expression, sql: SqlDialect) -> bool:
+    return isinstance(expression.type.dialect_impl(sql), sqltypes.ARRAY)
+
+
+def _as_jsonb(expression: Expression, sql: SqlDialect) -> Expression:
+    """Return JSON in the form that can be looked into, as it is where an index may serve it."""
+    is_jsonb = isinstance(expression.type.dialect_impl(sql), postgresql.JSONB)
+    return expression if is_jsonb else cast(expression, postgresql.JSONB())
 
 
 def _json(expression: Expression, column: Column) -> Expression:
