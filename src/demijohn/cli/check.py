@@ -13,8 +13,10 @@ from flask import Flask
 
 from demijohn.cli.problems import as_data, as_line, count, located
 from demijohn.cli.target import ContractFile, Found, Options, find, open_application, state_of
-from demijohn.contract import load
-from demijohn.errors import Finding, StartError
+from demijohn.compile.extensions import check_extensions
+from demijohn.contract import Contract, Place, load
+from demijohn.errors import BindingError, Finding, StartError
+from demijohn.resources.ownership import check_owners
 from demijohn.settings import Settings
 
 __all__ = ["check"]
@@ -36,8 +38,8 @@ class _Report:
 def check(target: str, strict: bool, style: str) -> None:
     """Report every problem of TARGET.
 
-    Of a contract file the document is checked. Of an application (module:factory or a folder) the functions
-    behind its operations and security schemes are checked, too.
+    Of a contract file the document is checked, with x-cors, x-rate-limit and x-owner. Of an application
+    (module:factory or a folder) the functions and models behind its operations and security schemes are checked, too.
 
     The exit status is 0 without problems and 1 with one. Warnings are problems only under --strict.
     """
@@ -66,6 +68,7 @@ def _check(found: Found, options: Options) -> _Report:
         if isinstance(found, ContractFile):
             loaded = load(found.path, Settings.load(options.settings(), os.environ))
             operations, wrinkles = len(loaded.contract.operations), loaded.wrinkles
+            _check_extensions(loaded.contract)
         else:
             apis = state_of(_quietly(found, options)).apis
             operations = sum(len(api.contract.operations) for api in apis)
@@ -73,6 +76,19 @@ def _check(found: Found, options: Options) -> _Report:
     except StartError as error:
         return _Report(errors=located(error.problems, found.folders))
     return _Report(operations, (), located(wrinkles, found.folders))
+
+
+def _check_extensions(contract: Contract) -> None:
+    """Check the keys that are Demijohn's own. Raises `BindingError`, as the start would."""
+    found: dict[tuple[Place, str], Finding] = {}
+
+    def report(place: Place, what: str, allowed: str) -> None:
+        found[place, what] = Finding(place.file, contract.line(place), place.pointer, what, allowed)
+
+    check_extensions(contract, report)
+    check_owners(contract, report)
+    if found:
+        raise BindingError(tuple(found.values()))
 
 
 def _quietly(found: Found, options: Options) -> Flask:

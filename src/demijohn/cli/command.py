@@ -18,6 +18,9 @@ __all__ = ["main"]
 _EXAMPLES = """\
 Examples:
 
+  demijohn demo                          serve the examples
+  demijohn new shelf                     write a project that runs, to begin with
+  demijohn new shelf --from old.json     write the models that a contract suggests
   demijohn check openapi.yaml            is the contract sound?
   demijohn run openapi.yaml --mock       serve its examples, before there is any code
   demijohn run people:create_app         serve the application that people.create_app makes
@@ -35,9 +38,11 @@ Examples:
 _COMMANDS = {
     "check": "demijohn.cli.check:check",
     "db": "demijohn.cli.db:db",
+    "demo": "demijohn.cli.demo:demo",
     "export": "demijohn.cli.data:export",
     "import": "demijohn.cli.data:import_",
     "keys": "demijohn.cli.keys:keys",
+    "new": "demijohn.cli.new:new",
     "plan": "demijohn.cli.plan:plan",
     "run": "demijohn.cli.run:run",
     "secret": "demijohn.cli.secret:secret",

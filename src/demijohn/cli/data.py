@@ -84,6 +84,8 @@ def import_(
     intake = Intake(
         _subject(resource, resources, state), _mapping(mapping, found, state.settings), is_text=form == "csv"
     )
+    if unfit := intake.wrong_mapping():
+        raise click.ClickException("\n".join(f"{mapping}: {one}" for one in unfit))
     counts = Counts()
     with ExitStack() as stack:
         stream = stack.enter_context(_reading(file))

@@ -76,7 +76,7 @@ def _work(target: str, directory: Path | None) -> Iterator[_Work]:
     file = database_file(resources.database.engine.url) if resources.database.dialect.name == "sqlite" else None
     try:
         if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with app.app_context(), unguarded(resources.database.engine):
             yield _Work(target, resources, folder)
     except CommandError as error:

@@ -104,6 +104,7 @@ def _data(api: Api, access: Mapping[int, _Access]) -> dict[str, Any]:
                 "does": plan.action.name,
                 "who_may": plan.guard.summary if plan.guard else None,
                 "rate_limit": _rate_limit(plan),
+                "cache": _cache(plan),
                 "owners": _owners(plan),
                 "parameters": [f"{one.location} {one.name}" for one in plan.operation.parameters],
                 "body": [media.range for media in plan.operation.body.contents] if plan.operation.body else [],
@@ -123,6 +124,13 @@ def _rate_limit(plan: Plan) -> dict[str, Any] | None:
         return None
     policy = plan.limit.policy
     return {"scope": policy.scope, "windows": [{"quota": one.quota, "seconds": one.window_s} for one in policy.windows]}
+
+
+def _cache(plan: Plan) -> dict[str, Any] | None:
+    if plan.cache is None:
+        return None
+    policy = plan.cache.policy
+    return {"seconds": policy.seconds, "tables": list(policy.tables), "shared": policy.shared}
 
 
 _NO_ACCESS = _Access((), ())
@@ -192,6 +200,8 @@ def _row(plan: Plan) -> tuple[str, ...]:
         checks.append("answers")
     if plan.limit is not None:
         checks.append(f"at most {plan.limit.policy.text}")
+    if plan.cache is not None:
+        checks.append(plan.cache.policy.text)
     who = plan.guard.summary if plan.guard else "anyone"
     for one in _owners(plan):
         who += f"; own rows by {one['column']}" + (f", all for {' or '.join(one['except'])}" if one["except"] else "")

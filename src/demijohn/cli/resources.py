@@ -6,9 +6,10 @@ import click
 from flask import Flask
 
 from demijohn.cli.target import Found, Options, open_application, state_of
+from demijohn.errors import MismatchError
 from demijohn.resources import Bindings
 
-__all__ = ["open_resources"]
+__all__ = ["open_resources", "verify"]
 
 
 def open_resources(found: Found, target: str) -> tuple[Flask, Bindings]:
@@ -23,3 +24,14 @@ def open_resources(found: Found, target: str) -> tuple[Flask, Bindings]:
             f"{target} has no models: TARGET is the application that hands them over with Demijohn.resource(...)."
         )
     return app, resources
+
+
+def verify(app: Flask) -> None:
+    """Compare the models with the live database; create that of SQLite where it is missing."""
+    resources = state_of(app).resources
+    if resources is not None and (resources.shapes or resources.own_metadatas):
+        difference = resources.verify()
+        if difference.problems:
+            raise MismatchError(difference.problems)
+        for warning in difference.warnings:
+            click.echo(f"Warning: {warning}", err=True)

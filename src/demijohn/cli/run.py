@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import socket
+import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 from flask import Flask
 
+from demijohn.app import State
+from demijohn.cli.operating import counts_folder, operating
+from demijohn.cli.problems import tell
+from demijohn.cli.resources import verify
+from demijohn.cli.server import THREADS, address_of, claim, serve
 from demijohn.cli.serving import application
-from demijohn.cli.target import SUFFIXES, Found, Options, find, open_application, state_of
-from demijohn.errors import MismatchError
+from demijohn.cli.target import Found, Options, find, open_application, state_of
+from demijohn.errors import StartError
 
-__all__ = ["run"]
-
-# A client that sends its headers slower than this, or more of them, is cut off.
-HEADER_TIMEOUT_S = 10
-MAX_HEADER_BYTES = 64 * 1024
-# A thread waits while a client trickles its body: there have to be more of them than such clients.
-THREADS = 4
-MAX_WAITING = 1024
+__all__ = ["check_again", "run"]
 
 
 @click.command()
@@ -70,21 +66,25 @@ def run(
     options = Options(target, base_path, "mock" if mock else None, strict)
     found = find(target)
     app = open_application(found, options)
-    _verify(app)
-    address, port = _claim(host, port)
+    verify(app)
+    address, port = claim(host, port)
     watched = _watched(found) if reload else ()
-    _serve(options, _line(app, address, port), address, port, workers, threads, grace, watched)
+    state = state_of(app)
+    with counts_folder(state) as folder, operating(state, folder) as operated:
+        line = _line(app, address, port, operated)
+        _serve(options, line, address, port, workers, threads, grace, watched, state, folder)
 
 
-def _verify(app: Flask) -> None:
-    """Compare the models with the live database; create that of SQLite where it is missing."""
-    resources = state_of(app).resources
-    if resources is not None and (resources.shapes or resources.own_metadatas):
-        difference = resources.verify()
-        if difference.problems:
-            raise MismatchError(difference.problems)
-        for warning in difference.warnings:
-            click.echo(f"Warning: {warning}", err=True)
+def check_again(options: Options) -> None:
+    """End this process with 1 where the application would not start, with the reasons told."""
+    try:
+        verify(open_application(find(options.target), options))
+        return
+    except StartError as error:
+        tell(error)
+    except click.ClickException as error:
+        error.show()
+    sys.exit(1)
 
 
 def _serve(
@@ -96,77 +96,35 @@ def _serve(
     threads: int,
     grace_s: int,
     watched: tuple[Path, ...],
+    state: State,
+    folder: Path | None,
 ) -> None:
-    from granian.constants import HTTPModes, Interfaces
-    from granian.http import HTTP1Settings
-    from granian.log import LogLevels
-    from granian.server import Server
-
-    # Workers start fresh: a fork would inherit the connections and threads that the check opened.
-    multiprocessing.set_start_method("spawn", force=True)
-    server = Server(
-        "demijohn",
-        address=host,
-        port=port,
-        interface=Interfaces.WSGI,
+    serve(
+        partial(application, options, threads, folder=folder),
+        line,
+        host,
+        port,
         workers=workers,
-        blocking_threads=threads,
-        backpressure=max(MAX_WAITING // workers, threads),
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_S * 1000, max_buffer_size=MAX_HEADER_BYTES),
-        websockets=False,
-        log_level=LogLevels.error,
-        respawn_failed_workers=True,
-        workers_kill_timeout=grace_s,
-        reload=bool(watched),
-        reload_paths=watched,
-        reload_filter=_code_filter() if watched else None,
-        reload_ignore_worker_failure=True,
+        threads=threads,
+        grace_s=grace_s,
+        watched=watched,
+        check=partial(check_again, options),
+        readiness=state.readiness,
+        log_format=state.settings.log_format,
     )
-    server.on_startup(partial(click.echo, line))
-    server.serve(target_loader=partial(application, options, threads), wrap_loader=False)
 
 
-def _claim(host: str, port: int) -> tuple[str, int]:
-    """Return the address of `host` and the port, or a free one for 0; refuse one that is taken.
-
-    The workers share their port by SO_REUSEPORT, so a second server would start on it, too, and get half of
-    the requests.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            host, port, *_ = probe.getsockname()
-            return host, port
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise click.ClickException(f"Cannot listen on {host} port {port}: {reason}.") from error
-
-
-def _line(app: Flask, host: str, port: int) -> str:
+def _line(app: Flask, host: str, port: int, operated: str = "") -> str:
     """Return the line that tells where everything is."""
-    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not listened on
-    root = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    root = address_of(host, port)
     state = state_of(app)
     api = state.apis[0]
     docs = state.settings.docs_ui and state.settings.docs_contract
     parts = [f"Serving {api.contract.title} at {root}{api.base_path or '/'}"]
     parts += [f"docs at {root}{api.base_path}/ui/"] if docs else []
+    parts += [f"operating at {operated}"] if operated else []
     return ", ".join([*parts, "Ctrl-C to stop"])
 
 
 def _watched(found: Found) -> tuple[Path, ...]:
     return tuple(dict.fromkeys([Path.cwd(), found.folder.resolve()]))
-
-
-def _code_filter() -> type[Any]:
-    """Return a filter that sees code and contracts, and not the database file beside them."""
-    from watchfiles import DefaultFilter
-
-    class CodeFilter(DefaultFilter):
-        def __call__(self, change: Any, path: str) -> bool:
-            return path.endswith((".py", *SUFFIXES)) and super().__call__(change, path)
-
-    return CodeFilter

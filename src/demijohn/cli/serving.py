@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import click
+from flask import Flask
 
 from demijohn.cli.problems import tell
-from demijohn.cli.target import Options, find, open_application
+from demijohn.cli.target import Options, find, open_application, state_of
 from demijohn.errors import StartError
 from demijohn.turns import Wsgi, in_turns
 
-__all__ = ["application", "without_environment"]
+__all__ = ["application", "for_threads", "in_a_worker", "without_environment"]
 
 # Set by the server in each environ, whatever the environment of the process says (PEP 3333).
 _ALWAYS_SET = frozenset(
@@ -35,11 +37,33 @@ _ALWAYS_SET = frozenset(
 _SOMETIMES_SET = ("CONTENT_LENGTH", "CONTENT_TYPE")
 
 
-def application(options: Options, threads: int) -> Wsgi:
-    """Return the application of a worker; end the worker where there is none, with the reasons told."""
+def application(options: Options, threads: int, folder: Path | None = None) -> Wsgi:
+    """Return the application of a worker, which keeps its counts in `folder`.
+
+    The worker ends where there is no application, with the reasons told.
+    """
+
+    def load() -> Flask:
+        app = for_threads(open_application(find(options.target), options), threads)
+        state_of(app).observer.open(folder)
+        return app
+
+    return in_a_worker(load, threads)
+
+
+def for_threads(app: Flask, threads: int) -> Flask:
+    """Return an application, told how many threads answer its requests: logins leave one of them to the others."""
+    accounts = state_of(app).accounts
+    if accounts is not None:
+        accounts.passwords.keep_free(threads)
+    return app
+
+
+def in_a_worker(load: Callable[[], Wsgi], threads: int) -> Wsgi:
+    """Return what `load` gives, as a worker serves it; end the worker where it raises, with the reasons told."""
     _hide_environment()
     try:
-        app = without_environment(open_application(find(options.target), options), os.environ)
+        app = without_environment(load(), os.environ)
         return in_turns(app) if threads > 1 else app
     except StartError as error:
         tell(error)

@@ -16,13 +16,13 @@ from typing import Any, TypeAlias
 import click
 from flask import Flask
 
-from demijohn.app import Demijohn, State
+from demijohn.app import Demijohn, State, collector_paused
 from demijohn.cli.problems import located
 from demijohn.compile import importable
 from demijohn.errors import StartError
 from demijohn.settings import PREFIX, Settings, Unbound
 
-__all__ = ["ContractFile", "Factory", "Found", "Options", "find", "open_application", "state_of"]
+__all__ = ["ContractFile", "Factory", "Found", "Options", "environment", "find", "open_application", "state_of"]
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _NAMES = ("openapi", "swagger")
@@ -107,7 +107,8 @@ def open_application(found: Found, options: Options) -> Flask:
     Raises `StartError` for what Demijohn finds wrong and `click.ClickException` for everything else.
     """
     try:
-        return _open(found, options)
+        with collector_paused():
+            return _open(found, options)
     except StartError as error:
         raise type(error)(located(error.problems, found.folders)) from error
 
@@ -120,7 +121,7 @@ def _open(found: Found, options: Options) -> Flask:
         return app
     if options.base_path is not None:
         raise click.UsageError("--base-path is for a contract file; an application sets its own base path.")
-    with importable([found.folder.resolve(), Path.cwd()]), _environment(options.settings()):
+    with importable([found.folder.resolve(), Path.cwd()]), environment(options.settings()):
         app = _make(found)
     state_of(app)
     return app
@@ -195,7 +196,7 @@ def _names(statement: ast.stmt) -> Iterator[str]:
 
 
 @contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
+def environment(values: dict[str, str]) -> Iterator[None]:
     """Set environment variables for a while: the way in to the settings of an application that is not ours."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import click
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from demijohn.auth.accounts import Accounts
 from demijohn.auth.users import User
 from demijohn.cli.target import Options, find, open_application, state_of
+from demijohn.errors import Unavailable
 from demijohn.resources.database import Transaction, ViolationError
+from demijohn.resources.engines import in_words
 from demijohn.resources.model import AnyColumn
+from demijohn.resources.outdated import OutdatedError
 
-__all__ = ["user"]
+__all__ = ["add_user", "user"]
 
 
 @click.group(short_help="Make, list and change the users of TARGET.")
@@ -51,30 +57,58 @@ def create(
     password: str | None,
 ) -> None:
     """Make a user."""
-    accounts = _accounts(target)
+    with _accounts(target) as accounts:
+        model = accounts.model
+        given = {} if email is None else {"email": email}
+        names = _names(accounts, target, given | _pairs(logins, "--login"))
+        values: dict[AnyColumn, Any] = {}
+        for name, text in _pairs(others, "--set").items():
+            column = model.model.columns.get(name)
+            if column is None or column in model.guarded or column in model.login.values():
+                raise click.ClickException(f"--set {name}: {model.model.source} has no such column to set.")
+            values[column] = _converted(column, text)
+        chosen = roles or ((model.default_role,) if model.default_role is not None else ())
+        taken = next((name for name, text in names.items() if accounts.users.by_name(text, [name]) is not None), None)
+        if taken is not None:  # nobody thinks of a password for nothing
+            raise click.ClickException(f"{taken}: is taken already.")
+        add_user(accounts, names, chosen, password, values)
+    click.echo(f"Made {' '.join(names.values())}" + (f" ({' '.join(chosen)})." if chosen else "."))
+
+
+def add_user(
+    accounts: Accounts,
+    names: Mapping[str, str],
+    roles: Sequence[str],
+    password: str | None,
+    others: Mapping[AnyColumn, Any] = MappingProxyType({}),
+) -> None:
+    """Insert a user with login names, roles and a password, which is asked for where it is None."""
     model = accounts.model
-    names = {**({"email": email} if email is not None else {}), **_pairs(logins, "--login")}
-    unknown = [name for name in names if name not in model.login]
-    if unknown or not names:
-        wrong = f"a user of {target} does not log in by {unknown[0]!r}" if unknown else "nobody could log in"
-        raise click.ClickException(f"{wrong}; allowed are {', '.join(f'--login {one}=...' for one in model.login)}.")
-    names = {name: model.normal(name, text) for name, text in names.items()}
-    values: dict[AnyColumn, Any] = {model.login[name]: text for name, text in names.items()}
-    for name, text in _pairs(others, "--set").items():
-        column = model.model.columns.get(name)
-        if column is None or column in model.guarded:
-            raise click.ClickException(f"--set {name}: {model.model.source} has no such column to set.")
-        values[column] = _converted(column, text)
-    chosen = roles or ((model.default_role,) if model.default_role is not None else ())
-    if chosen:
-        values[_roles_column(accounts)] = _stored_roles(accounts, chosen)
+    values: dict[AnyColumn, Any] = {**others, **{model.login[name]: text for name, text in names.items()}}
+    if roles:
+        values[_roles_column(accounts)] = _stored_roles(accounts, roles)
     values[model.password] = _hashed(accounts, password)
 
     def work(transaction: Transaction) -> None:
         transaction.connection.execute(insert(model.model.table).values(values))
 
-    _write(accounts, work)
-    click.echo(f"Made {' '.join(names.values())}" + (f" ({' '.join(chosen)})." if chosen else "."))
+    accounts.users.database.write(work)
+
+
+def _names(accounts: Accounts, target: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Return login names as they are stored."""
+    model = accounts.model
+    unknown = [name for name in given if name not in model.login]
+    if unknown or not given:
+        wrong = f"a user of {target} does not log in by {unknown[0]!r}" if unknown else "nobody could log in"
+        raise click.ClickException(f"{wrong}; allowed are {', '.join(f'--login {one}=...' for one in model.login)}.")
+    names = {name: model.normal(name, text) for name, text in given.items()}
+    for name, text in names.items():
+        try:
+            model.check(name, text)
+        except ValueError as error:
+            raise click.ClickException(f"--login {name}={text}: it {error}.") from error
+    return names
 
 
 @user.command("list")
@@ -82,13 +116,8 @@ def create(
 @click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def list_(target: str, style: str) -> None:
     """List the users."""
-    accounts = _accounts(target)
-    model, users = accounts.model, accounts.users
-
-    def work(transaction: Transaction) -> list[Any]:
-        return list(transaction.connection.execute(select(model.key).order_by(model.key)).scalars())
-
-    found = [one for key in _write(accounts, work) if (one := users.by_key(key)) is not None]
+    with _accounts(target) as accounts:
+        model, found = accounts.model, accounts.users.all()
     if style == "json":
         click.echo(json.dumps([_data(accounts, one) for one in found], indent=2, ensure_ascii=False))
         return
@@ -130,9 +159,9 @@ def enable(target: str, name: str) -> None:
 @click.argument("roles", nargs=-1)
 def roles(target: str, name: str, roles: tuple[str, ...]) -> None:
     """Give a user these roles and no others; they hold from the next request on."""
-    accounts = _accounts(target)
-    found = _found(accounts, name)
-    _set(accounts, found, {_roles_column(accounts): _stored_roles(accounts, roles)})
+    with _accounts(target) as accounts:
+        found = _found(accounts, name)
+        _set(accounts, found, {_roles_column(accounts): _stored_roles(accounts, roles)})
     click.echo(f"{name}: {' '.join(roles) or 'no roles'}.")
 
 
@@ -142,28 +171,63 @@ def roles(target: str, name: str, roles: tuple[str, ...]) -> None:
 @click.option("--password", help="The new password; asked for where it is not given.")
 def password(target: str, name: str, password: str | None) -> None:
     """Give a user another password, and end all sessions and API keys."""
-    accounts = _accounts(target)
-    found = _found(accounts, name)
-    hashed = _hashed(accounts, password)
+    with _accounts(target) as accounts:
+        found = _found(accounts, name)
+        hashed = _hashed(accounts, password)
 
-    def work(transaction: Transaction) -> bool:
-        accounts.sessions.end_others(transaction, found.text)
-        accounts.api_keys.revoke_all(transaction, found.text)
-        return accounts.users.set_password(transaction, found, hashed)
+        def work(transaction: Transaction) -> bool:
+            accounts.sessions.end_others(transaction, found.text)
+            accounts.api_keys.revoke_all(transaction, found.text)
+            return accounts.users.set_password(transaction, found, hashed)
 
-    if not _write(accounts, work):
+        is_done = accounts.users.database.write(work)
+    if not is_done:
         raise click.ClickException(f"The password of {name} was changed by somebody else at the same time.")
     click.echo(f"{name} has a new password; every session is ended, every API key revoked.")
 
 
-def _accounts(target: str) -> Accounts:
-    """Return the accounts of an application; operations that nothing serves do not matter here."""
+@contextmanager
+def _accounts(target: str) -> Iterator[Accounts]:
+    """Give the accounts of an application; whatever its database refuses is told in one line, with what to do.
+
+    Operations that nothing serves do not matter here.
+    """
     state = state_of(open_application(find(target), Options(target, unbound="501")))
     if state.accounts is None:
         raise click.ClickException(f"{target} has no accounts: it declares them with Demijohn.accounts(User).")
     assert state.resources is not None
-    state.resources.create_missing()
-    return state.accounts
+    engine = state.resources.database.engine
+    logging.getLogger("demijohn").addFilter(_is_no_error)  # it is told once, here
+    try:
+        state.resources.create_missing()
+        yield state.accounts
+    except ViolationError as error:
+        violation = error.violation
+        columns = ", ".join(violation.columns) or violation.constraint or violation.table or "a rule of the table"
+        said = {"unique": "is taken already", "not-null": "must be given (--set NAME=VALUE)"}
+        raise click.ClickException(f"{columns}: {said.get(violation.kind, 'is not allowed')}.") from error
+    except OutdatedError as error:
+        told = f"The database lacks what the models have: {error.reason}. Run `demijohn db create {target}`"
+        raise click.ClickException(f"{told}, or `demijohn db upgrade {target}` where there are migrations.") from error
+    except (Unavailable, OSError) as error:  # also the folder of an SQLite file, where it cannot be made
+        reason = _first_line(error.__cause__ or error)
+        raise click.ClickException(f"The database {in_words(engine)} cannot be used: {reason}") from error
+    except SQLAlchemyError as error:
+        raise click.ClickException(f"The database refuses it: {_first_line(error)}") from error
+    finally:
+        logging.getLogger("demijohn").removeFilter(_is_no_error)
+
+
+def _is_no_error(record: logging.LogRecord) -> bool:
+    return record.levelno < logging.ERROR
+
+
+def _first_line(error: BaseException) -> str:
+    """Return what a driver said, without the statement that it said it about."""
+    cause = getattr(error, "orig", None) or error
+    if isinstance(cause, OSError):
+        return f"{cause.filename}: {cause.strerror}"
+    return next(iter(str(cause.args[-1] if cause.args else cause).strip().splitlines()), type(cause).__name__)
 
 
 def _found(accounts: Accounts, name: str) -> User:
@@ -174,10 +238,10 @@ def _found(accounts: Accounts, name: str) -> User:
 
 
 def _set_disabled(target: str, name: str, value: bool) -> None:
-    accounts = _accounts(target)
-    if accounts.model.disabled is None:
-        raise click.ClickException(f"Users of {target} cannot be disabled: declare accounts with disabled=...")
-    _set(accounts, _found(accounts, name), {accounts.model.disabled: value})
+    with _accounts(target) as accounts:
+        if accounts.model.disabled is None:
+            raise click.ClickException(f"Users of {target} cannot be disabled: declare accounts with disabled=...")
+        _set(accounts, _found(accounts, name), {accounts.model.disabled: value})
 
 
 def _set(accounts: Accounts, found: User, values: Mapping[AnyColumn, Any]) -> None:
@@ -187,21 +251,7 @@ def _set(accounts: Accounts, found: User, values: Mapping[AnyColumn, Any]) -> No
         statement = update(model.model.table).where(model.key == found.key).values(values)
         transaction.connection.execute(statement)
 
-    _write(accounts, work)
-
-
-def _write(accounts: Accounts, work: Any) -> Any:
-    """Run a write; what the database refuses is told in a sentence."""
-    try:
-        return accounts.users.database.write(work)
-    except ViolationError as error:
-        violation = error.violation
-        columns = ", ".join(violation.columns) or violation.constraint or violation.table or "a rule of the table"
-        said = {"unique": "is taken already", "not-null": "must be given (--set NAME=VALUE)"}
-        raise click.ClickException(f"{columns}: {said.get(violation.kind, 'is not allowed')}.") from error
-    except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        raise click.ClickException(f"The database refuses it: {str(cause).strip()}") from error
+    accounts.users.database.write(work)
 
 
 def _hashed(accounts: Accounts, password: str | None) -> str:
