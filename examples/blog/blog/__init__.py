@@ -12,8 +12,9 @@ from flask_migrate import Migrate
 from demijohn import Demijohn, SettingError
 
 from .config import CONFIGURATIONS
-from .models import User, db
+from .models import Product, User, db
 from .reports import reports
+from .samples import samples
 
 __all__ = ["create_app"]
 
@@ -46,5 +47,7 @@ def create_app(config_name: str | None = None) -> Flask:
         default_role="member",
     )
     api.add_contract("openapi.yaml")
+    app.extensions["blog"] = api.resource(Product)  # what the samples ask whether there is something already
     app.register_blueprint(reports)
+    app.register_blueprint(samples)
     return app

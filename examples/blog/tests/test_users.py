@@ -67,8 +67,7 @@ def test_another_user_cannot_be_read_or_changed(client: FlaskClient, sign_in: Si
     alice, bob = sign_in("alice"), sign_in("bob")
     before = client.get("/users/1", headers=alice).data
     body = {"username": "mallory", "email": "mallory@example.org"}
-    assert problem(client.get("/users/1", headers=bob), 404) == problem(client.get("/users/999", headers=bob), 404)
-    for method, json in (("PUT", body), ("PATCH", body), ("DELETE", None)):
+    for method, json in (("GET", None), ("PUT", body), ("PATCH", body), ("DELETE", None)):
         # That there is such a user is no secret: the list tells it.
         problem(client.open("/users/1", method=method, json=json, headers=bob), 403)
         problem(client.open("/users/999", method=method, json=json, headers=bob), 404)
