@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -16,8 +17,12 @@ from flask.testing import FlaskClient
 from outside import skip_or_fail
 
 from demijohn import Demijohn, Settings
+from demijohn.resources import versions
 
 SHARED = Path(__file__).parents[2] / "shared"
+
+# The servers that tests start, hundreds of them, would compile every module anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture
@@ -98,7 +103,14 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
-SLOW = ("test_blog_schemathesis", "test_directory_schemathesis", "test_schemathesis", "test_killed", "test_faults")
+SLOW = (
+    "test_blog_schemathesis",
+    "test_directory_schemathesis",
+    "test_library_schemathesis",
+    "test_schemathesis",
+    "test_killed",
+    "test_faults",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -107,3 +119,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rest = [item for item in items if item.path.stem not in SLOW]
     middle = len(rest) // 2
     items[:] = [*slow[::2], *rest[:middle], *slow[1::2], *rest[middle:]]
+
+
+@pytest.fixture(autouse=True)
+def nobody_watches_yet() -> None:
+    """Forget what tests before have watched: their databases had the same addresses, and other tables."""
+    versions._by_place.clear()

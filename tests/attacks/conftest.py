@@ -1,4 +1,4 @@
-"""A running Directory and a running blog, on SQLite and on PostgreSQL, that have to be well after every attack."""
+"""A running Directory and a running site, on SQLite and on PostgreSQL, that have to be well after every attack."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 
 import databases
 import pytest
+from attacked_apps import BLOG, LIBRARY, Application
 from databases import Kind
 from served import create_tables, served, wait_for
-from served_blog import Blog, serve_blog
+from served_site import Server, Site, serve_site
 from target import Target
 
 DIRECTORY = Path(__file__).parents[2] / "examples" / "directory"
@@ -44,16 +45,32 @@ def target(running: Target) -> Iterator[Target]:
     running.is_well()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def running_blog(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blog]:
-    """Return the blog as `demijohn run --workers 2` serves it; a module's `SETTINGS` are those of Demijohn."""
+# Every case on both databases. Of the library, one of them is behind Gunicorn: what a server does to a request has
+# nothing to do with the database.
+SITES: dict[str, tuple[Application, Kind, Server]] = {
+    "blog-sqlite": (BLOG, "sqlite", "granian"),
+    "blog-postgresql": (BLOG, "postgresql", "granian"),
+    "library-sqlite": (LIBRARY, "sqlite", "granian"),
+    "library-postgresql-gunicorn": (LIBRARY, "postgresql", "gunicorn"),
+}
+
+
+@pytest.fixture(scope="module", params=SITES)
+def running_site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Return an application as it is served on two workers.
+
+    A module's `SETTINGS` are those of Demijohn; where it has `HAS_FAULTS`, there may be traces in the log.
+    """
     settings: dict[str, str] = getattr(request.module, "SETTINGS", {})
-    with serve_blog(request.param, tmp_path_factory.mktemp("blog"), **settings) as running:
+    has_faults: bool = getattr(request.module, "HAS_FAULTS", False)
+    folder = tmp_path_factory.mktemp("site")
+    with serve_site(*SITES[request.param], folder, settings, has_faults=has_faults) as running:
         yield running
 
 
-@pytest.fixture(name="blog")
-def attacked_blog(running_blog: Blog) -> Iterator[Blog]:
-    """Return the running blog as a client with an address of its own sees it; it answers within a second afterwards."""
-    yield running_blog.elsewhere()
-    running_blog.is_well()
+@pytest.fixture(name="site")
+def attacked_site(running_site: Site) -> Iterator[Site]:
+    """Return the running application as a client with an address of its own sees it; it answers within a second
+    afterwards."""
+    yield running_site.elsewhere()
+    running_site.is_well()

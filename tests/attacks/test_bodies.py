@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 
 import pytest
+from flask.testing import FlaskClient
 from target import Target
 
 LIMIT = 64 * 1024
@@ -167,3 +170,30 @@ def test_d8_a_chunked_body_within_it_is_taken(target: Target) -> None:
     reply, _ = target.send(head("Transfer-Encoding: chunked") + chunked(body, 4096))
     assert reply.status == 201
     assert target.ask("DELETE", reply.headers["location"]).status == 204
+
+
+# D13
+
+
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|a)*$", "^(a|aa)+$", r"^(?=(a+)+$).*$", r"^(a+)+\1$"])
+def test_d13_a_pattern_that_takes_for_ever_elsewhere_takes_no_time(
+    build: Callable[..., FlaskClient], pattern: str
+) -> None:
+    schema = {"type": "string", "pattern": pattern}
+    operation = {
+        "operationId": "note",
+        "parameters": [{"name": "q", "in": "query", "schema": schema}],
+        "requestBody": {"content": {"application/json": {"schema": {"type": "array", "items": schema}}}},
+        "responses": {"200": {"description": "ok"}},
+    }
+    contract = {
+        "openapi": "3.1.0",
+        "info": {"title": "T", "version": "1"},
+        "paths": {"/": {"post": operation}},
+    }
+    client = build(contract, note=lambda body, q=None: None)
+    text = "a" * 28 + "!"
+    client.post("/", json=["!"])  # what is compiled once is compiled now
+    began = time.monotonic()
+    assert client.post(f"/?q={text}", json=[text]).status_code == 400
+    assert time.monotonic() - began < 0.1

@@ -124,6 +124,20 @@ def test_f8_forged_addresses_change_nothing(api: Api) -> None:
     assert Counter(status for status, _, _ in replies) == {200: 10, 429: 26}
 
 
+def test_f8_a_thousand_forged_addresses_are_one_client(api: Api) -> None:
+    connection = HTTPConnection("127.0.0.1", urlsplit(api.address).port or 0, timeout=30)
+    statuses = Counter[int]()
+    for number in range(1000):
+        forged = f"203.0.{number // 250}.{number % 250}"
+        headers = {"X-Account": "f8", "X-Forwarded-For": forged, "Forwarded": f"for={forged}", "X-Real-IP": forged}
+        connection.request("POST", "/login", headers=headers)
+        with connection.getresponse() as response:
+            statuses[response.status] += 1
+            response.read()
+    connection.close()
+    assert statuses == {401: 10, 429: 990}
+
+
 def test_c7_no_more_guesses_than_the_limit_get_to_the_password(api: Api) -> None:
     replies = [
         reply[0]

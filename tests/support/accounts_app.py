@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 from demijohn import Demijohn, Settings
 from demijohn.auth import tables
 from demijohn.auth.accounts import Accounts
+from demijohn.resources import ModelResource
 
 __all__ = ["CONTRACT", "PASSWORD", "QUICK", "Application", "Base", "User", "changed"]
 
@@ -158,7 +159,10 @@ def changed(change: Callable[[Json], Any]) -> Json:
 
 
 class Application:
-    """Serve the contract; `other` is another process's application on the same database."""
+    """Serve the contract; `other` is another process's application on the same database.
+
+    `hooked` is given what stands for the users, before the contract is added.
+    """
 
     def __init__(
         self,
@@ -168,6 +172,7 @@ class Application:
         *,
         model: type[Any] = User,
         declared: Mapping[str, Any] | None = None,
+        hooked: Callable[[ModelResource], object] = lambda users: None,
         **settings: Any,
     ) -> None:
         self.url, self.folder = url, folder
@@ -181,6 +186,7 @@ class Application:
         api = Demijohn(self.app, settings=Settings(database_url=url, **(QUICK | settings)))
         usual = {"login": ("email", "username"), "roles": "role", "disabled": "is_disabled", "default_role": "member"}
         api.accounts(model, **(usual if declared is None else declared))
+        hooked(api.resource(model))
         api.add_contract(file, resolver=lambda name: self.books if name in ("books", "lend") else None)
 
     @property

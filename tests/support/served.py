@@ -63,15 +63,19 @@ def _has_begun(server: subprocess.Popen[bytes], port: int, log: Path) -> bool:
 
 @contextmanager
 def served_by_gunicorn(application: str, *, cwd: Path, **variables: str) -> Iterator[str]:
-    """Serve an application such as `app:create_app()` with Gunicorn; end it by its process id."""
+    """Serve an application such as `app:create_app()` with Gunicorn; end it by its process id.
+
+    `variables` are those of the environment that are to be different; `WEB_CONCURRENCY` is the number of workers.
+    """
     if find_spec("gunicorn") is None:
         skip_or_fail("gunicorn is not installed")
     port = free_port()
-    options = ["--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "4", "--no-control-socket"]
+    options = ["--bind", f"127.0.0.1:{port}", "--threads", "4", "--no-control-socket"]
     command = [sys.executable, "-m", "gunicorn", *options, application]
     log = cwd / "gunicorn.log"
+    environment = os.environ | {"WEB_CONCURRENCY": "1"} | variables
     with log.open("wb") as output:
-        server = subprocess.Popen(command, cwd=cwd, env=os.environ | variables, stdout=output, stderr=output)
+        server = subprocess.Popen(command, cwd=cwd, env=environment, stdout=output, stderr=output)
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -116,6 +120,8 @@ def run_schemathesis(
     command += [] if config is None else ["--config-file", str(config)]
     command += ["run", schema, "--url", f"{address}{base_path}"]
     options = ["--checks", "all", "--max-examples", str(examples), "--seed", str(seed), "--no-color"]
+    # Hypothesis would keep, and sort, interesting requests for a next run, in a folder that goes with this one.
+    options += ["--generation-database", "none"]
     options += [] if phases is None else ["--phases", phases]
     environment = dict(os.environ)
     if hooks is not None:  # they may import what stands beside them

@@ -61,19 +61,21 @@ class Target:
         if body is not None:
             named.setdefault("Content-Type", "application/json")
             body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        for _ in range(5):
-            try:
-                reply = self._exchange(method, path, body, named)
-            except ConnectionResetError:  # with what was not read of a body that is too large, the answer may be lost
-                continue
-            reply.is_sound(echoed)
-            return reply
-        raise AssertionError("the answer was lost five times")
+        reply = self._exchange(method, path, body, named)
+        reply.is_sound(echoed)
+        return reply
 
     def _connect(self) -> HTTPConnection:
         return HTTPConnection("127.0.0.1", self.port, timeout=20)
 
     def _exchange(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Reply:
+        for _ in range(5):
+            # With what was not read of a body, the answer may be lost.
+            with suppress(ConnectionResetError):
+                return self._exchange_once(method, path, body, headers)
+        raise AssertionError("the answer was lost five times")
+
+    def _exchange_once(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Reply:
         connection = self._connect()
         try:
             with suppress(BrokenPipeError):  # it may answer and close before all is sent

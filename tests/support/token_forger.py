@@ -1,4 +1,4 @@
-"""Tokens of the running blog, changed and signed again with its own key."""
+"""Tokens of the running site, changed and signed again with its own key."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 import jwt
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from forged_tokens import forged
-from served_blog import Blog
+from served_site import Site
 
 __all__ = ["ABSENT", "Forger"]
 
@@ -17,14 +17,14 @@ ABSENT: Final = object()
 
 
 class Forger:
-    """Sign what the running blog would sign, and what it would not."""
+    """Sign what the running application would sign, and what it would not."""
 
-    def __init__(self, blog: Blog) -> None:
-        (file,) = (blog.folder / "keys").glob("*.pem")
+    def __init__(self, site: Site) -> None:
+        file = max((site.folder / "keys").glob("*.pem"))  # the last by name signs
         self.kid = file.stem
         self.key: Any = load_pem_private_key(file.read_bytes(), None)
-        self.algorithm = "RS256" if blog.kind == "sqlite" else "ES256"
-        self._told = blog.told
+        self.algorithm = "RS256" if site.kind == "sqlite" else "ES256"
+        self._told = site.told
 
     @staticmethod
     def now() -> int:
