@@ -294,7 +294,7 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Book]:
     monkeypatch.delenv(VARIABLE)
     book = Book(tmp_path)
     monkeypatch.setattr("demijohn.cli.run._serve", book.serve)
-    monkeypatch.setattr("demijohn.cli.run._claim", lambda host, port: (host, port))
+    monkeypatch.setattr("demijohn.cli.run.claim", lambda host, port: (host, port))
     yield book
     book.forget()
 

@@ -17,12 +17,15 @@ ALLOWED = {
     "settings": FOUNDATION,
     "secret": FOUNDATION | {"settings"},
     "turns": set[str](),
+    "breaker": set[str](),
     "contract": FOUNDATION | {"settings"},
     "compile": FOUNDATION | {"settings", "contract"},
     "resources": FOUNDATION | {"settings", "turns", "contract", "compile"},
     "auth": FOUNDATION | {"settings", "secret", "turns", "contract", "compile", "resources"},
-    "limits": FOUNDATION | {"settings", "turns", "compile", "resources"},
+    "limits": FOUNDATION | {"settings", "turns", "breaker", "compile", "resources"},
+    "cache": FOUNDATION | {"settings", "turns", "breaker", "contract", "compile", "resources"},
     "serve": FOUNDATION | {"settings", "contract", "compile"},
+    "operating": FOUNDATION | {"settings", "compile", "serve"},
     "docs": FOUNDATION | {"settings", "contract"},
 }
 FREE = {"__init__", "__main__", "app", "cli"}

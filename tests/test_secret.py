@@ -96,6 +96,7 @@ def test_a_secret_is_made_once_and_kept_for_its_owner(tmp_path: Path) -> None:
     assert len(set(keys)) == 1
     assert [file.name for file in folder.iterdir()] == [FILE_NAME]
     assert stat.S_IMODE((folder / FILE_NAME).stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_where_nothing_can_be_kept_the_log_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

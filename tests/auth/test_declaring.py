@@ -19,6 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from demijohn import BindingError, Demijohn, Settings
 from demijohn.auth import current_caller, current_user, login_required
 from demijohn.auth.tokens import InvalidToken
+from demijohn.compile.guards import Caller, OutsideClaims
 
 Change = Callable[[Json], Any]
 
@@ -357,7 +358,7 @@ def test_a_new_user_has_an_address_where_the_contract_reads_users(url: str, tmp_
 def test_users_of_an_identity_provider_are_not_those_of_the_application(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claims: Json = {"sub": "1", "scope": ["librarian"]}
+    claims: Json = {"iss": "https://id.example.org", "sub": "1", "scope": ["librarian"]}
 
     class Issuer:
         def __init__(self, settings: Settings, openid_url: str | None) -> None:
@@ -383,7 +384,7 @@ def test_users_of_an_identity_provider_are_not_those_of_the_application(
     api.register()
     own = api.login()["access_token"]
     claims["sid"] = api("GET", "/sessions", token=own).get_json()[0]["id"]
-    assert api("GET", "/books", token="theirs").get_json() == {"user": "1", "scopes": ["librarian"]}
+    assert api("GET", "/books", token="theirs").get_json() == {"user": None, "scopes": ["librarian"]}
     problem(api("GET", "/me", token="theirs"), 401)
     problem(api("GET", "/sessions", token="theirs"), 401)
     problem(api("POST", "/logout", token="theirs"), 403)
@@ -391,6 +392,51 @@ def test_users_of_an_identity_provider_are_not_those_of_the_application(
     problem(api("GET", "/books", token="x"), 401)
     assert api.status(own) == 200
     api.close()
+
+
+NOBODYS = [1, "01", " 1", "2", "-1", "9" * 15, "9" * 19, "9" * 400, "x", "1\0", "\ud800", None, ["1"], ""]
+
+
+def test_a_claim_may_say_for_whom_a_token_of_an_identity_provider_stands(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims: Json = {"iss": "https://id.example.org", "sub": "1", "scope": ["librarian"]}
+
+    class Issuer:
+        def __init__(self, settings: Settings, openid_url: str | None) -> None:
+            assert settings.oidc_user_claim == "here"
+
+        def read(self, token: str) -> Json:
+            if token != "theirs":
+                raise InvalidToken
+            return claims
+
+    monkeypatch.setattr("demijohn.auth.accounts.OutsideIssuer", Issuer)
+    api = Application(database_url, tmp_path, oidc_issuer="https://id.example.org", oidc_user_claim="here")
+    assert api.register()["id"] == 1
+    for name in NOBODYS:
+        claims["here"] = name
+        assert api("GET", "/books", token="theirs").get_json() == {"user": None, "scopes": ["librarian"]}, name
+        assert api.status("theirs") == 401
+    claims["here"] = "1"
+    assert api("GET", "/books", token="theirs").get_json() == {"user": 1, "scopes": ["librarian"]}
+    assert api.status("theirs") == 200
+    problem(api("POST", "/logout", token="theirs"), 403)
+    # The roles are the provider's; who is shut out here is so with every token.
+    api.execute("UPDATE app_user SET is_disabled = TRUE")
+    assert api("GET", "/books", token="theirs").status_code == 401
+    api.close()
+
+
+def test_callers_of_two_issuers_are_told_apart() -> None:
+    names = [
+        Caller(user="5"),
+        Caller(info=OutsideClaims(iss="https://id.example.org", sub="5")),
+        Caller(info=OutsideClaims(iss="https://id.example.com", sub="5")),
+        Caller(info={"a": {}, "b": OutsideClaims(iss="https://id.example.org", sub="6")}),
+    ]
+    assert len({one.identity for one in names}) == len(names)
+    assert Caller(info={"sub": "5"}).identity is None
 
 
 def test_the_tables_of_accounts_are_made_with_those_of_the_models(url: str, tmp_path: Path) -> None:

@@ -152,7 +152,12 @@ def test_even_the_hash_of_nothing_is_not_found_by_a_text_that_is_too_long(passwo
     assert not passwords.verify(passwords.hash(""), LONG)
 
 
-def test_two_hash_two_wait_and_one_more_is_sent_away(passwords: Passwords, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("threads", "places"), [(0, 3), (64, 3), (4, 3), (3, 2), (2, 1), (1, 1)])
+def test_two_hash_one_waits_and_one_more_is_sent_away_and_a_thread_is_kept_free(
+    passwords: Passwords, monkeypatch: pytest.MonkeyPatch, threads: int, places: int
+) -> None:
+    if threads:
+        passwords.keep_free(threads)
     gate, results, given_up = Event(), Queue[str](), list[bool]()
 
     def slow(self: PasswordHasher, stored: str, password: str) -> bool:
@@ -161,22 +166,23 @@ def test_two_hash_two_wait_and_one_more_is_sent_away(passwords: Passwords, monke
 
     def log_in() -> None:
         try:
-            results.put(str(passwords.verify(None, "correct horse")))
+            with passwords.place():
+                results.put(str(passwords.verify(None, "correct horse")))
         except Busy as busy:
             results.put(f"{busy.status} {dict(busy.headers)['Retry-After']}")
 
     monkeypatch.setattr(PasswordHasher, "verify", slow)
     monkeypatch.setattr(module, "give_up", lambda: given_up.append(True))
-    threads = [Thread(target=log_in) for _ in range(5)]
-    for thread in threads:
-        thread.start()
+    clients = [Thread(target=log_in) for _ in range(places + 1)]
+    for client in clients:
+        client.start()
     first = results.get(timeout=20)
     gate.set()
-    for thread in threads:
-        thread.join(20)
+    for client in clients:
+        client.join(20)
     assert first == "503 1"
-    assert sorted(results.queue) == ["True"] * 4
-    assert len(given_up) == 4
+    assert sorted(results.queue) == ["True"] * places
+    assert len(given_up) == places
 
 
 def test_quick_kinds_of_hashes_are_stretched_to_the_slowest(monkeypatch: pytest.MonkeyPatch) -> None:

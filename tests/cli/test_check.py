@@ -114,6 +114,55 @@ def test_the_real_contracts_pass(shared: Path) -> None:
             assert check(str(path)).exit_code == 0, path.name
 
 
+WRONG = """\
+openapi: 3.1.0
+info: {title: Small, version: "1"}
+x-cors: {origins: ["https://a.example.org/path"], credentials: maybe, colour: red}
+x-rate-limit: many per hour
+paths:
+  /hello:
+    x-owner: user_id
+    get:
+      x-rate-limit: 0 per minute
+      responses: {"200": {description: ok}}
+    post:
+      responses: {"200": {description: ok}}
+    put:
+      responses: {"200": {description: ok}}
+components:
+  schemas:
+    Note:
+      x-owner: {columns: user_id}
+      type: object
+"""
+
+
+def test_the_keys_of_demijohn_are_checked_in_a_contract_alone() -> None:
+    Path("openapi.yaml").write_text(WRONG)
+    result = check("openapi.yaml")
+    *problems, summary = result.output.splitlines()
+    assert (result.exit_code, summary) == (1, f"{len(problems)} problems")
+    told = {(line.split(":")[1], line.split("; ")[0].split(": ", 1)[1]) for line in problems}
+    assert told == {
+        ("3", "x-cors has the origin 'https://a.example.org/path'"),
+        ("3", "credentials of x-cors is 'maybe'"),
+        ("3", "x-cors has a key 'colour'"),
+        ("4", "`x-rate-limit`: found 'many per hour'"),
+        ("7", "`x-owner` of an operation is 'user_id'"),
+        ("9", "`x-rate-limit`: found '0 per minute', with a number that is too small or too large"),
+        ("18", "`x-owner` of the schema `Note` is {'columns': 'user_id'}"),
+    }
+    assert len(problems) == len(told)
+
+
+def test_what_the_start_would_say_is_what_check_says() -> None:
+    Path("openapi.yaml").write_text(WRONG)
+    found = {line for line in check("openapi.yaml").output.splitlines()[:-1] if "x-owner" not in line}
+    started = CliRunner().invoke(main, ["run", "openapi.yaml", "--mock", "--port", "0"])
+    assert started.exit_code == 1
+    assert set(started.stderr.splitlines()[:-1]) == found
+
+
 def test_a_target_that_is_nothing_is_an_error_and_no_traceback() -> None:
     result = check("nowhere")
     assert result.exit_code == 1

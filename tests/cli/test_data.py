@@ -222,7 +222,7 @@ def test_a_mapping_makes_rows_of_a_file_of_somebody_else() -> None:
         "    if row['name'] == 'Nobody':\n"
         "        return None\n"
         "    if '@' not in row['email']:\n"
-        "        raise ValueError(f\"has no address: {row['email']}\")\n"
+        "        raise ValueError('email', f\"is no address: {row['email']}\")\n"
         "    return row | {'age': int(float(row['age'])) if row['age'] else None}\n"
     )
     Path("people.yaml").write_text(
@@ -230,9 +230,49 @@ def test_a_mapping_makes_rows_of_a_file_of_somebody_else() -> None:
     )
     text = "Full Name,Mail,age,tags,noise\nAnna,anna@example.org,30.0,a; b,x\nNobody,,,,\nBert,bert,1.0,,\n"
     result = import_(text, "--mapping", "people.yaml")
-    assert result.stderr.splitlines()[-1] == "people.csv:4: has no address: bert"
+    assert result.stderr.splitlines()[-1] == "people.csv:4: `email` is no address: bert"
     assert result.stdout == "people.csv: 3 rows read: 1 inserted, 1 left out, 1 refused\n"
     assert rows("name", "age", "tags") == [("Anna", 30, ["a", "b"])]
+
+
+def test_a_mapping_says_by_what_a_row_is_known_and_what_it_keeps() -> None:
+    import_(PEOPLE)
+    Path("people.yaml").write_text("key: [email]\ncreate_only: [age, nick]\n")
+    text = (
+        "id,name,email,age\n"
+        "7,Anne,anna@example.org,31\n"
+        "8,Carl,carl@example.org,40\n"
+        "1,Anna the Second,second@example.org,50\n"
+        "9,Dora,,60\n"
+    )
+    result = import_(text, "--mapping", "people.yaml", "--on-conflict", "update")
+    assert result.stderr.splitlines()[-2:] == [
+        "people.csv:4: `id` is already taken",
+        "people.csv:5: `email` is required",
+    ]
+    assert result.stdout == "people.csv: 4 rows read: 1 inserted, 1 updated, 2 refused\n"
+    assert rows("id", "name", "age") == [(1, "Anne", 30), (2, "Bert\nthe Second", None), (8, "Carl", 40)]
+    again = import_(text, "--mapping", "people.yaml", "--on-conflict", "skip")
+    assert again.stdout == "people.csv: 4 rows read: 0 inserted, 2 skipped, 2 refused\n"
+
+
+def test_a_row_without_the_key_of_the_mapping_is_refused() -> None:
+    Path("people.yaml").write_text("key: [id]\n")
+    text = "id,name,email\n3,Anna,anna@example.org\n,Bert,bert@example.org\n"
+    result = import_(text, "--mapping", "people.yaml", "--on-conflict", "update")
+    assert result.stderr.splitlines()[-1] == "people.csv:3: `id` must be given: by it a row is known"
+    assert rows("id", "name") == [(3, "Anna")]
+
+
+def test_a_mapping_with_a_key_that_is_none_is_refused() -> None:
+    Path("people.yaml").write_text("key: [mail]\ncreate_only: [years]\n")
+    result = import_("name,email\n", "--mapping", "people.yaml")
+    assert result.exit_code == 1
+    assert "people.yaml: `mail` in `key` is no property; there are id, " in result.stderr
+    assert "people.yaml: `years` in `create_only` is no property; there are id, " in result.stderr
+    Path("people.yaml").write_text("key: [name]\n")
+    result = import_("name,email\n", "--mapping", "people.yaml")
+    assert result.stderr.endswith("people.yaml: `key`: nothing in the database says that name is unique\n")
 
 
 def test_a_mapping_that_is_wrong_is_told_with_its_line() -> None:

@@ -90,6 +90,7 @@ def test_json_says_the_same() -> None:
         "does": "mock",
         "who_may": "token (write read) or key",
         "rate_limit": None,
+        "cache": None,
         "owners": [],
         "parameters": [],
         "body": ["application/json", "multipart/form-data"],

@@ -20,6 +20,7 @@ from click.testing import CliRunner
 
 from demijohn.cli import main
 from demijohn.cli import run as run_module
+from demijohn.cli.server import claim
 from demijohn.cli.serving import application
 from demijohn.cli.target import Options, find, open_application
 
@@ -222,7 +223,7 @@ class Recorded:
 
 @pytest.fixture
 def recorded(monkeypatch: pytest.MonkeyPatch) -> type[Recorded]:
-    monkeypatch.setattr("granian.server.Server", Recorded)
+    monkeypatch.setattr("demijohn.cli.workers.Server", Recorded)
     monkeypatch.setattr("multiprocessing.set_start_method", lambda *_, **__: None)
     return Recorded
 
@@ -270,6 +271,6 @@ def test_reload_watches_code_and_contracts_only(recorded: type[Recorded], tmp_pa
 
 
 def test_a_free_port_is_found() -> None:
-    address, port = run_module._claim("localhost", 0)
+    address, port = claim("localhost", 0)
     assert port > 0
     assert address in ("127.0.0.1", "::1")

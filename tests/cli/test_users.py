@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
+import databases
 import pytest
 from click.testing import CliRunner, Result
+from databases import DATABASES, Kind
 
 from demijohn.cli import main
 from demijohn.cli.target import Options, find, open_application
 
 APP = """\
+import os
+
 from flask import Flask
 from sqlalchemy import String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -34,7 +40,8 @@ class User(Base):
 
 
 app = Flask(__name__)
-api = Demijohn(app, settings=Settings(database_url="sqlite:///app.db", password_memory_kib=8, password_time_cost=1))
+url = os.environ["DATABASE_URL"]
+api = Demijohn(app, settings=Settings(database_url=url, password_memory_kib=8, password_time_cost=1))
 api.accounts(User, login=("email", "name"), roles="role", disabled="is_disabled")
 api.add_contract("openapi.yaml")
 """
@@ -74,10 +81,22 @@ components:
 PASSWORD = "correct horse battery"
 
 
+@pytest.fixture
+def database() -> Kind:
+    """Name the database of the application; a test may ask for others."""
+    return "sqlite"
+
+
+on_each_database = pytest.mark.parametrize("database", DATABASES)
+
+
 @pytest.fixture(autouse=True)
-def _application(tmp_path: Path) -> None:
+def _application(database: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("DATABASE_URL", databases.url(database, tmp_path))
     (tmp_path / "app.py").write_text(APP, encoding="utf-8")
     (tmp_path / "openapi.yaml").write_text(CONTRACT, encoding="utf-8")
+    yield
+    databases.empty(database)
 
 
 def run(*words: str, typed: str = "") -> Result:
@@ -129,6 +148,9 @@ def test_other_columns_can_be_set() -> None:
         ([], "nobody could log in"),
         (["--login", "name"], "write NAME=VALUE"),
         (["--email", "a@x.org", "--set", "role=admin"], "no such column to set"),
+        (["--email", "a@x.org", "--set", "name=a"], "no such column to set"),
+        (["--email", "a@x.org", "--login", "name=b@x.org"], "must not have an @ in it"),
+        (["--email", " "], "must not be empty"),
         (["--email", "a@x.org", "--set", "age=old"], "it is no int"),
         (["--email", "a@x.org", "--role", "a b"], "a role is one word"),
         (["--email", "a@x.org", "--password", "short"], "The password "),
@@ -173,3 +195,84 @@ def test_nobody_is_told_of() -> None:
     result = run("disable", "bob@example.org")
     assert result.exit_code == 1
     assert "There is no user 'bob@example.org'." in result.output
+
+
+EVERY = [
+    ("list",),
+    ("create", "--email", "bob@example.org"),
+    ("disable", "ann@example.org"),
+    ("enable", "ann@example.org"),
+    ("roles", "ann@example.org", "admin"),
+    ("password", "ann@example.org"),
+]
+
+
+def refused(result: Result) -> str:
+    """Return the one line that a command ends with; a traceback is none."""
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1, result.stderr
+    return result.stderr
+
+
+@on_each_database
+def test_every_command_works_on_every_database(database: Kind) -> None:
+    if database != "sqlite":
+        assert CliRunner().invoke(main, ["db", "create", "app:app"]).exit_code == 0
+    made("--role", "author")
+    assert "email: is taken already" in refused(run("create", "--email", " ANN@example.org", typed="never asked"))
+    assert run("disable", "ann@example.org").exit_code == 0
+    assert run("list").output.splitlines()[1].split() == ["1", "ann@example.org", "author", "yes"]
+    assert run("enable", "Ann@Example.org").exit_code == 0
+    assert run("roles", "ann@example.org", "admin", "editor").exit_code == 0
+    assert run("password", "ann@example.org", typed="another good one\nanother good one\n").exit_code == 0
+    assert login("another good one") is not None
+    assert run("list").output.splitlines()[1].split() == ["1", "ann@example.org", "admin", "editor"]
+
+
+@on_each_database
+def test_a_database_without_the_tables_is_told_of_with_the_command_that_makes_them(
+    database: Kind, tmp_path: Path
+) -> None:
+    if database == "sqlite":  # an empty one gets them
+        with sqlite3.connect(tmp_path / "demijohn.db") as connection:
+            connection.execute("CREATE TABLE other (id INTEGER)")
+        connection.close()
+    for words in EVERY:
+        told = refused(run(*words, typed="never asked"))
+        assert "Run `demijohn db create app:app`, or `demijohn db upgrade app:app` where" in told
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://nobody:pass-word@127.0.0.1:1/none",
+        "mariadb+pymysql://nobody:pass-word@127.0.0.1:1/none",
+        "sqlite:////dev/null/none.db",
+    ],
+)
+def test_a_database_that_is_away_is_told_of(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    for words in EVERY:
+        told = refused(run(*words, typed="never asked"))
+        assert "cannot be used: " in told
+        assert "pass-word" not in told
+
+
+def test_no_server_starts_without_the_tables_of_sessions(tmp_path: Path) -> None:
+    made()
+    with sqlite3.connect(tmp_path / "demijohn.db") as connection:
+        connection.execute("DROP TABLE demijohn_session")
+    connection.close()
+    result = CliRunner().invoke(main, ["run", "app:app", "--port", "0"])
+    assert result.exit_code == 1
+    assert "the database has no table `demijohn_session`; `demijohn db create` makes it" in result.stderr
+
+
+def test_two_passwords_that_differ_are_asked_for_again() -> None:
+    result = run("create", "--email", "ann@example.org", typed=f"{PASSWORD}\nanother\n{PASSWORD}\n{PASSWORD}\n")
+    assert result.exit_code == 0, result.output
+    assert "do not match" in result.output
+    assert PASSWORD not in result.output
+    assert login() is not None

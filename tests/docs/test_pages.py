@@ -116,3 +116,56 @@ def test_only_the_files_that_the_contract_refers_to_are_served(build: Build, fil
     client = build(document, read=lambda: 1)
     assert client.get("/part.yaml").text == "type: integer\n"
     assert client.get("/secret.yaml").status_code == 404
+
+
+MOUNTED = {"SCRIPT_NAME": "/shop"}
+
+
+@pytest.mark.parametrize(
+    ("servers", "expected"),
+    [
+        (None, [{"url": "/shop/v1"}]),
+        ([], [{"url": "/shop/v1"}]),
+        ([{"url": "/"}], [{"url": "/shop"}]),
+        (
+            [
+                {"url": "/api/", "description": "Here."},
+                {"url": "https://example.org/api"},
+                {"url": "//example.org/api"},
+            ],
+            [
+                {"url": "/shop/api", "description": "Here."},
+                {"url": "https://example.org/api"},
+                {"url": "//example.org/api"},
+            ],
+        ),
+        ([{"url": "{base}/api"}], [{"url": "{base}/api"}]),
+    ],
+)
+def test_the_servers_are_below_the_path_that_the_application_is_mounted_at(
+    build: Build, servers: Any, expected: Any
+) -> None:
+    written = JSON if servers is None else JSON | {"servers": servers}
+    if servers and servers[0]["url"].startswith("{"):
+        servers[0]["variables"] = {"base": {"default": "/x"}}
+        expected[0]["variables"] = servers[0]["variables"]
+    client = build(written, base_path="/v1", read=lambda: None)
+    reply = client.get("/v1/openapi.json", environ_overrides=MOUNTED)
+    assert reply.json == JSON | {"servers": expected}
+    assert yaml.safe_load(client.get("/v1/openapi.yaml", environ_overrides=MOUNTED).data) == reply.json
+    plain = client.get("/v1/openapi.json")
+    assert plain.json == written
+    assert plain.headers["ETag"] != reply.headers["ETag"]
+
+
+def test_the_base_path_of_swagger_2_is_below_the_path_that_the_application_is_mounted_at(build: Build) -> None:
+    document = {"swagger": "2.0", "info": JSON["info"], "basePath": "/old", "paths": JSON["paths"]}
+    client = build(document, read=lambda: None)
+    for name in ("openapi.json", "swagger.json"):
+        assert client.get(f"/old/{name}", environ_overrides=MOUNTED).json == document | {"basePath": "/shop/old"}
+
+
+def test_the_page_leads_to_where_the_application_is_mounted(build: Build) -> None:
+    client = build(JSON, base_path="/v1", read=lambda: None)
+    assert '"server":"/shop/v1"' in client.get("/v1/ui/start.js", environ_overrides=MOUNTED).text
+    assert client.get("/v1/ui", environ_overrides=MOUNTED).headers["Location"] == "/shop/v1/ui/"

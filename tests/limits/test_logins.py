@@ -80,15 +80,6 @@ def test_of_many_at_the_same_time_no_more_than_the_limit_get_to_the_password(cou
     assert sum(at_once(8, lambda _: tried(logins, 5))) == 10
 
 
-def test_an_attempt_that_was_not_looked_at_does_not_count_and_makes_nobody_known(logins: LoginLimits) -> None:
-    for _ in range(200):
-        logins.before("anna", HOME)
-        logins.withdraw("anna", HOME)
-    for number in range(100):
-        logins.before("anna", f"203.0.113.{number}")
-    assert tried(logins, 1) == 0
-
-
 def test_spraying_passwords_over_accounts_is_limited_by_address(logins: LoginLimits) -> None:
     assert sum(tried(logins, 1, account=f"user {number}") for number in range(200)) == 100
     assert tried(logins, 1, account="anna", address=OFFICE) == 1
@@ -99,7 +90,7 @@ def test_refused_attempts_to_one_account_do_not_use_up_what_the_address_may(logi
     assert tried(logins, 1, account="bert") == 1
 
 
-@pytest.mark.parametrize("other", ["ANNA", "Anna", "anNa"])
+@pytest.mark.parametrize("other", [" anna\t", "ANNA", "Anna", "anNa"])
 def test_an_account_is_one_however_it_is_typed(logins: LoginLimits, other: str) -> None:
     tried(logins, 10)
     assert tried(logins, 1, account=other) == 0

@@ -9,9 +9,10 @@ import pytest
 from clocks import Clock
 from redis_server import RedisServer
 
+from demijohn.breaker import RETRY_S
 from demijohn.limits.counts import Count, Counter, MemoryCounts
 from demijohn.limits.redis import TIMEOUT_S, RedisCounts
-from demijohn.limits.shared import RETRY_S, SharedCounts
+from demijohn.limits.shared import SharedCounts
 
 ANNA = Counter("login anna", 60, must_hold=True)
 

@@ -32,7 +32,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.exc import IntegrityError, InvalidRequestError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
@@ -49,6 +49,7 @@ from demijohn.resources.database import (
     transaction,
 )
 from demijohn.resources.engines import database_file
+from demijohn.resources.outdated import OutdatedError
 from demijohn.resources.statement import Statement, compile_statement
 from demijohn.settings import Settings
 
@@ -241,12 +242,31 @@ class TestReadAndWrite:
         assert names(either) == ["Ada"]
 
     def test_a_statement_that_is_wrong_stays_the_drivers_error(self, either: Database) -> None:
-        wrong = Statement("SELECT nothing FROM nowhere", (), {})
+        wrong = Statement("SELECT max(name, FROM people", (), {})
         with pytest.raises(either.engine.dialect.loaded_dbapi.Error):
             either.read(wrong, {})
         with pytest.raises(either.engine.dialect.loaded_dbapi.Error):
             either.write(lambda open_transaction: open_transaction.run(wrong, {}))
         assert names(either) == []
+
+    @pytest.mark.parametrize(("column", "table"), [("name", "nowhere"), ("nickname", people.name)])
+    def test_what_is_not_there_is_told_with_the_remedy(
+        self, either: Database, column: str, table: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        needed = Statement(f"SELECT {column} FROM {table}", (), {})
+        with pytest.raises(OutdatedError):
+            either.read(needed, {})
+        with pytest.raises(OutdatedError):
+            either.write(lambda open_transaction: open_transaction.run(needed, {}))
+        assert caplog.text.count("`demijohn db create` makes it") == 2
+        assert names(either) == []
+
+    def test_the_applications_own_sql_stays_its_own(self, either: Database) -> None:
+        def work(open_transaction: Transaction) -> None:
+            open_transaction.connection.execute(text("SELECT name FROM nowhere"))
+
+        with pytest.raises(DBAPIError):
+            either.write(work)
 
     def test_a_read_does_not_see_what_is_not_committed(self, either: Database) -> None:
         def work(open_transaction: Transaction) -> list[Any]:

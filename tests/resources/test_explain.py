@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import yaml
-from sqlalchemy import Column, ForeignKey, Index, Table, create_engine
+from sqlalchemy import JSON, Column, ForeignKey, Index, Table, create_engine
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column, relationship
 
 from demijohn.contract import load
@@ -62,6 +63,7 @@ class Person(Base):
     __table_args__ = (
         Index("ix_person_name", "name", "id"),
         Index("ix_person_nick", "nick", postgresql_ops={"nick": "text_pattern_ops"}),
+        Index("ix_person_tags", "tags", postgresql_using="gin").ddl_if(dialect="postgresql"),
         Index("ix_person_some", "age", sqlite_where=Column("age") > 3, postgresql_where=Column("age") > 3),
     )
 
@@ -70,6 +72,8 @@ class Person(Base):
     name: Mapped[str] = mapped_column()
     nick: Mapped[str]
     age: Mapped[int]
+    tags: Mapped[Any] = mapped_column(JSON().with_variant(JSONB(), "postgresql"))
+    labels: Mapped[Any] = mapped_column(JSON)
     shout: Mapped[str] = column_property(name + "!")
     addresses: Mapped[list[Address]] = relationship()
     notes: Mapped[list[Note]] = relationship()
@@ -108,6 +112,7 @@ CONTRACT = {
             "get": {
                 "parameters": [
                     *query("name", "name__startswith", "nick__startswith", "name__contains", "email__ne", "q"),
+                    *query("tags__contains", "labels__contains"),
                     {"name": "age__gte", "in": "query", "schema": {"type": "integer"}},
                     {"name": "shout", "in": "query", "schema": {"type": "string"}},
                     SORTS,
@@ -188,6 +193,8 @@ def test_a_list_tells_of_each_filter_and_sort(shapes: dict[str, dict[str, Shape]
         "filter nick__startswith": "texts that begin so are looked for in every row",
         "filter name__contains": "a text in the middle of name is looked for in every row",
         "filter email__ne": "rows with another email are looked for in all rows",
+        "filter tags__contains": "an item of tags is looked for in every row",
+        "filter labels__contains": "an item of labels is looked for in every row",
         "filter age__gte": "every row is looked at; add an index on person.age",
         "filter shout": "it is computed for every row",
         "search q": "a text anywhere in email, name, nick and shout is looked for in every row",
@@ -202,6 +209,8 @@ def test_what_a_text_begins_with_is_served_as_the_database_can(shapes: dict[str,
     found = uses(shapes, "GET /people", "postgresql")
     assert found["filter nick__startswith"] == "index ix_person_nick"
     assert "text_pattern_ops" in found["filter name__startswith"]
+    assert found["filter tags__contains"] == "index ix_person_tags"
+    assert "postgresql_using='gin'" in found["filter labels__contains"]
     found = uses(shapes, "GET /people", "mariadb")
     assert found["filter name__startswith"] == "index ix_person_name"
     assert found["filter age__gte"] == "index ix_person_some", "MariaDB knows no index of some rows"

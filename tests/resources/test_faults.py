@@ -409,7 +409,7 @@ class TestTransactions:
         for thread in threads:
             thread.join()
         assert self.amounts(accounts) == [2, 2]
-        assert len(runs) == 3
+        assert len(runs) >= 3  # on a busy machine the two can meet once more
 
     def test_a_transaction_that_cannot_be_put_in_order_is_tried_again(self, accounts: Database, database: str) -> None:
         if database == "mariadb":

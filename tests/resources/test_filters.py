@@ -12,7 +12,8 @@ from uuid import UUID
 
 import pytest
 from reading import Reading, open_reading
-from sqlalchemy import Connection, DateTime, Numeric, String, insert
+from sqlalchemy import JSON, Connection, DateTime, Numeric, String, insert
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from demijohn import BadRequest
@@ -44,6 +45,7 @@ class Thing(Base):
     made: Mapped[date]
     seen: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     code: Mapped[UUID]
+    tags: Mapped[list[Any]] = mapped_column(JSON().with_variant(JSONB(), "postgresql"))
 
 
 ROWS: list[dict[str, Any]] = [
@@ -66,6 +68,7 @@ def fill(connection: Connection) -> None:
             "made": date(2026, 1, number),
             "seen": datetime.fromisoformat(f"2026-01-0{number}T10:00:00+00:00"),
             "code": UUID(int=number),
+            "tags": [["red", "Größe, 50%"], ["Red", number], [], ["blue"], ["dark red", 'a "b"', None]][number - 1],
         }
         rows.append(row | more)
     connection.execute(insert(Thing), rows)
@@ -106,9 +109,10 @@ paths:
       parameters:
         - {name: limit, in: query, schema: {type: integer, maximum: 100}}
         - {name: q, in: query, schema: {type: string}, x-columns: [name, note]}
+        - {name: tags__contains, in: query, schema: {type: string}}
         - PARAMETERS
       responses:
-        "200":
+        "200": &things
           description: Things.
           content:
             application/json:
@@ -118,6 +122,14 @@ paths:
                 properties:
                   items: {type: array, items: {$ref: "#/components/schemas/Thing"}}
                   total: {type: integer}
+  /tagged:
+    x-resource: Thing
+    get:
+      parameters:
+        - {name: limit, in: query, schema: {type: integer, maximum: 100}}
+        - {name: q, in: query, schema: {type: string, x-columns: [name, tags]}}
+        - {name: number__contains, in: query, schema: {type: integer, x-column: tags}}
+      responses: {"200": *things}
 components:
   schemas:
     Thing: {type: object, required: [id], properties: {id: {type: integer}, name: {type: string}, note: {type: string}}}
@@ -130,9 +142,9 @@ def reading(database_url: str, tmp_path: Path) -> Iterator[Reading]:
         yield made
 
 
-def ids(reading: Reading, query: str) -> list[int]:
+def ids(reading: Reading, query: str, path: str = "/things") -> list[int]:
     """Return the keys of what is found; the total counts the same."""
-    found = reading.get("/things?" + quote(query, safe="=&,")).json
+    found = reading.get(f"{path}?" + quote(query, safe="=&,")).json
     keys = [item["id"] for item in found["items"]]
     assert found["total"] == len(keys)
     return sorted(keys)
@@ -182,6 +194,40 @@ CASES: dict[str, list[int]] = {
 
 def test_an_operator_means_the_same_on_every_database(reading: Reading) -> None:
     assert {query: ids(reading, query) for query in CASES} == CASES
+
+
+ARRAYS: dict[str, list[int]] = {
+    "tags__contains=red": [1],
+    "tags__contains=RED": [],
+    "tags__contains=Größe, 50%": [1],
+    'tags__contains=a "b"': [5],
+    "tags__contains=nobody": [],
+    "tags__contains=": [],
+    "tags__contains=red&name__icontains=a": [1],
+}
+SEARCHED: dict[str, list[int]] = {
+    "q=RED": [1, 2, 5],
+    "q=ann red": [1, 2],
+    "q=größe": [1],
+    "q=50%": [1],
+    "q=GRÖSSE": [],
+    'q="': [5],
+    "q=[": [],
+    "q=red,": [],
+    "q=nn": [1, 2],
+    "number__contains=2": [2],
+    "number__contains=3": [],
+}
+
+
+def test_arrays_are_filtered_and_searched_by_what_is_in_them(reading: Reading) -> None:
+    assert {query: ids(reading, query) for query in ARRAYS} == ARRAYS
+    assert {query: ids(reading, query, "/tagged") for query in SEARCHED} == SEARCHED
+
+
+def test_an_item_that_no_text_can_be_is_refused(reading: Reading) -> None:
+    with pytest.raises(BadRequest):
+        reading.get("/things?tags__contains=%00")
 
 
 # In LIKE these characters are special, in a filter they are themselves.

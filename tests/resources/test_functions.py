@@ -168,19 +168,18 @@ def test_they_are_those_of_the_current_application(tmp_path: Path) -> None:
     api = Demijohn()
     words = api.resource(Word)
     api.add_contract(tmp_path / "openapi.json")
-    apps = []
+    apps = {}
     for name in ("one", "other"):
-        app = Flask(name)
+        app = apps[name] = Flask(__name__)
         app.config["DATABASE_URL"] = f"sqlite:///{tmp_path}/{name}.sqlite"
         api.init_app(app)
-        apps.append(app)
         with app.app_context():
             words.create({"key": name, "value": "x"})
-    for app in apps:
+    for name, app in apps.items():
         with app.app_context():
-            assert [one["key"] for one in words.list()] == [app.name]
-        assert [one["key"] for one in app.test_client().get("/words").get_json()] == [app.name]
+            assert [one["key"] for one in words.list()] == [name]
+        assert [one["key"] for one in app.test_client().get("/words").get_json()] == [name]
     with pytest.raises(RuntimeError, match="by several applications"):
         words.list()
-    with Flask("third").app_context(), pytest.raises(RuntimeError, match="in no contract yet"):
+    with Flask(__name__).app_context(), pytest.raises(RuntimeError, match="in no contract yet"):
         words.list()

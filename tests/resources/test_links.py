@@ -21,6 +21,7 @@ class Sent:
     query: str = ""
     base: str = ""
     method: str = "GET"
+    scheme: str = "http"
     address: str = ""
 
     def header(self, name: str) -> str | None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from demijohn.compile.faults import Fault
 from demijohn.contract.limits import Limits
-from demijohn.resources.mapping import Mapping, MappingError, read_mapping
+from demijohn.resources.mapping import Mapping, MappingError, RefusedRowError, read_mapping
 
 LIMITS = Limits(10_000, 20, 1000)
 KNOWN = ("title", "authors", "year")
@@ -49,18 +50,22 @@ def test_a_function_may_leave_a_row_out_or_refuse_it(module: Callable[..., None]
             return None
         if row["a"] == 2:
             raise ValueError("has no title")
+        if row["a"] == 5:
+            raise ValueError("title", "is empty")
         return row["nothing"] if row["a"] == 3 else []
 
     module("repairs", book=book)
     made = mapping(tmp_path, "function: repairs.book")
     assert made.apply({"a": 1}, KNOWN) is None
-    for number, message in [
-        (2, "^has no title$"),
-        (3, "the function of the mapping failed: KeyError: 'nothing'"),
-        (4, "the function of the mapping returned a list and no dict"),
+    for number, path, detail in [
+        (2, (), "has no title"),
+        (3, (), "the function of the mapping failed: KeyError: 'nothing'"),
+        (4, (), "the function of the mapping returned a list and no dict"),
+        (5, ("title",), "is empty"),
     ]:
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(RefusedRowError) as refused:
             made.apply({"a": number}, KNOWN)
+        assert refused.value.fault == Fault(path, detail)
 
 
 def test_the_columns_of_a_file_are_known_before_its_rows_are_read() -> None:
@@ -72,15 +77,18 @@ def test_the_columns_of_a_file_are_known_before_its_rows_are_read() -> None:
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
-        ("- a", ["books.yaml:1: this is no mapping; allowed is an object with rename, split, function, drop"]),
+        ("- a", ["books.yaml:1: this is no mapping; allowed is an object with rename, split, function, drop, key, "]),
         (
-            "rename: [a]\nsplit: {a: ''}\ndrop: {}\nremove: [b]\n",
+            "rename: [a]\nsplit: {a: ''}\ndrop: {}\nremove: [b]\nkey: a\ncreate_only: [1]\n",
             [
-                "books.yaml:4: there is no `remove` in a mapping; allowed are rename, split, function, drop",
+                "books.yaml:4: there is no `remove` in a mapping; allowed are rename, split, function, drop, key,"
+                " create_only",
                 "books.yaml:1: `rename` is not an object of texts; write `rename: {column: property}`",
                 'books.yaml:2: `split` is not an object of texts; write `split: {column: ","}`, with a separator that'
                 " is not empty",
                 "books.yaml:3: `drop` is no list of columns; write `drop: [column, column]` or `drop: others`",
+                "books.yaml:5: `key` is no list of properties; write `key: [property, property]`",
+                "books.yaml:6: `create_only` is no list of properties; write `create_only: [property, property]`",
             ],
         ),
         ("\nfunction: nowhere.book", ["books.yaml:2: `function` 'nowhere.book': there is no module 'nowhere'"]),

@@ -28,7 +28,7 @@ BODIES = {"PUT": ANN | {"name": "B"}, "PATCH": {"name": "B"}, "DELETE": None}
 class Sent:
     """Be a request with a few headers."""
 
-    method = base = path = query = address = ""
+    method = base = path = query = scheme = address = ""
 
     def __init__(self, **headers: str) -> None:
         self._headers = {name.replace("_", "-"): text for name, text in headers.items()}

@@ -582,6 +582,10 @@ def test_columns_are_filtered_by_their_names(name: str, schema: str, operator: s
             f"`notes` cannot compare {HERE}.Person.notes: it is of kind json; leave it out",
         ),
         (
+            query("notes__contains", schema="{type: boolean}"),
+            "`notes__contains` names an item of arrays, and is boolean; allowed is `type: string` or `type: integer`",
+        ),
+        (
             query("id"),
             f"`id` does not go with {HERE}.Person.id: ",
         ),

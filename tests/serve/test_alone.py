@@ -57,7 +57,7 @@ def statement() -> Statement:
 
 
 @pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: Statement) -> Flask:
+def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: Statement) -> Callable[..., Flask]:
     def find_acts(contract: Any, prefix: str, report: Any, operations: Any) -> Any:
         return {operation.place: statement for operation in operations}
 
@@ -66,9 +66,19 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: Statement) -
 
     monkeypatch.setattr(demijohn.app, "compile_contract", compile_with)
     (tmp_path / "openapi.yaml").write_text(CONTRACT, encoding="utf-8")
-    app = Flask("cellar", root_path=str(tmp_path))
-    Demijohn(app).add_contract("openapi.yaml")
-    return app
+
+    def build(**config: Any) -> Flask:
+        app = Flask("cellar", root_path=str(tmp_path))
+        app.config.update({"DEMIJOHN_SERVER_TIMING": "never"} | config)
+        Demijohn(app).add_contract("openapi.yaml")
+        return app
+
+    return build
+
+
+@pytest.fixture
+def app(build: Callable[..., Flask]) -> Flask:
+    return build()
 
 
 def get(app: Flask, **named: Any) -> Any:
@@ -88,6 +98,30 @@ def test_the_answer_has_the_same_headers_either_way(app: Flask) -> None:
     assert sorted(alone.headers) == sorted(inside.headers)
     assert alone.headers["X-Request-ID"] == "one"
     assert alone.headers["Content-Length"] == "8"
+
+
+@pytest.mark.parametrize("origins", ["", "https://good.example", "*"])
+@pytest.mark.parametrize("origin", [None, "https://good.example", "https://evil.example"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("known", [False, True])
+def test_what_a_browser_is_told_is_the_same_either_way(
+    build: Callable[..., Flask], statement: Statement, origins: str, origin: str | None, scheme: str, known: bool
+) -> None:
+    app = build(DEMIJOHN_CORS_ORIGINS=origins)
+    sent = {"X-Request-ID": "one"} | ({} if origin is None else {"Origin": origin})
+    if known:
+        sent["If-None-Match"] = get(app).headers["ETag"]
+    statement.contexts.clear()
+    alone = get(app, headers=sent, base_url=f"{scheme}://localhost")
+    with receiver(flask.request_started):
+        inside = get(app, headers=sent, base_url=f"{scheme}://localhost")
+    assert statement.contexts == [False, True]
+    assert alone.status_code == inside.status_code == (304 if known else 200)
+    assert sorted(alone.headers) == sorted(inside.headers)
+    is_let_in = origins == "*" or (origins == origin)
+    assert ("Access-Control-Allow-Origin" in alone.headers) == is_let_in
+    assert ("Strict-Transport-Security" in alone.headers) == (scheme == "https" and not known)
+    assert alone.headers.getlist("Vary") == (["Origin"] if origins == "https://good.example" else [])
 
 
 def test_head_and_not_modified_are_answered_alone_too(app: Flask, statement: Statement) -> None:

@@ -9,6 +9,8 @@ import pytest
 from flask import Flask, Response
 from flask.testing import FlaskClient
 
+from demijohn import Settings
+
 Build = Callable[..., FlaskClient]
 
 SCHEMES: dict[str, Any] = {
@@ -117,3 +119,59 @@ def test_it_is_said_with_flask_around_it_as_well(client: Callable[..., FlaskClie
     response = client({"token": []}, app=app).get("/a", headers=ANN)
     assert response.headers.getlist("Cache-Control") == ["private"]
     assert response.headers.getlist("Vary") == ["Authorization"]
+
+
+def vary_of(build: Build, operation: dict[str, Any], method: str = "get", **more: Any) -> str | None:
+    contract = {
+        "openapi": "3.1.0",
+        "info": {"title": "T", "version": "1"},
+        "paths": {"/a": {method: {"operationId": "read", **operation}}},
+        "components": {"securitySchemes": SCHEMES},
+    }
+    client = build(contract, **({"read": lambda **_: "{}"} | more)).application.test_client(use_cookies=False)
+    response = client.open("/a", method=method.upper(), headers=ANN)
+    assert response.status_code == 200, response.text
+    assert client.open("/a", method=method.upper(), headers=ANN | {"Accept": "image/png"}).status_code == 406
+    return response.headers.get("Vary")
+
+
+ONE: dict[str, Any] = {"application/json": {}}
+TWO: dict[str, Any] = {"text/plain": {"schema": {"type": "string"}}, "application/json": {}}
+HEADERS = [
+    {"in": "header", "name": name, "schema": {"type": "string"}}
+    for name in ("Accept-Language", "If-Match", "if-none-match", "X-Request-ID", "accept", "x-key")
+]
+KEY_OR_TOKEN: list[Any] = [{"header": []}, {"token": []}]
+
+
+@pytest.mark.parametrize(
+    ("contents", "more", "vary"),
+    [
+        (ONE, {}, None),
+        (TWO, {}, "Accept"),
+        (TWO, {"security": [{"token": []}]}, "Authorization, Accept"),
+        (ONE, {"parameters": HEADERS}, "Accept-Language, x-key"),
+        (ONE, {"parameters": HEADERS, "security": KEY_OR_TOKEN}, "X-Key, Authorization, Accept-Language"),
+        (
+            ONE,
+            {"parameters": [{"in": "cookie", "name": "c", "schema": {}}, {"in": "query", "name": "q", "schema": {}}]},
+            "Cookie",
+        ),
+    ],
+)
+def test_an_answer_varies_by_what_the_contract_lets_decide(
+    build: Build, module: Callable[..., None], contents: Any, more: Any, vary: str | None
+) -> None:
+    module("who", any=lambda token: {"sub": token}, key=lambda apikey: {"sub": apikey})
+    operation = {"responses": {"200": {"description": "ok", "content": contents}}, **more}
+    assert vary_of(build, operation) == vary
+
+
+def test_the_answer_to_a_post_varies_by_nothing_that_only_a_cache_minds(build: Build) -> None:
+    operation = {"responses": {"200": {"description": "ok", "content": TWO}}, "parameters": HEADERS}
+    assert vary_of(build, operation, "post") is None
+
+
+def test_a_mocked_answer_varies_by_what_is_preferred(build: Build) -> None:
+    operation = {"responses": {"200": {"description": "ok", "content": {"application/json": {"example": {}}}}}}
+    assert vary_of(build, operation, settings=Settings(unbound="mock"), read=None) == "Prefer"

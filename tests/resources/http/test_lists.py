@@ -235,6 +235,7 @@ def test_a_client_may_ask_for_the_total(serve: Serve) -> None:
     response = client.get("/items?limit=2", headers={"Prefer": "count=exact"})
     assert response.headers["X-Total-Count"] == "9"
     assert response.headers["Preference-Applied"] == "count=exact"
+    assert response.headers["Vary"] == client.get("/items?limit=2").headers["Vary"] == "Prefer"
     assert "last" in links(response)
 
 

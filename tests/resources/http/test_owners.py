@@ -709,6 +709,23 @@ def test_what_only_some_may_read_is_a_secret_to_others(serve: Serve) -> None:
     assert hidden.data == absent.data
 
 
+def test_what_a_list_shows_to_everybody_is_no_secret_to_any_operation(serve: Serve) -> None:
+    paths = POSTS | LINES | {"/posts/{id}": POSTS["/posts/{id}"] | {"get": read("Post")}}
+    client = serve(api(paths | {"/notes": {"get": listed("Note", query("limit", INTEGER)) | OPEN}}), Base, rows=ROWS)
+    assert ids(ask(client, BOB, "GET", "/posts")) == [31, 32]
+    assert ids(ask(client, BOB, "GET", "/notes")) == [11, 12, 13]
+    for method, body in (("GET", None), ("PATCH", {"title": "Mine"}), ("DELETE", None)):
+        refused = problem(ask(client, BOB, method, "/posts/31", body), 403)
+        assert refused["detail"] == "This Post belongs to somebody else."
+        problem(ask(client, BOB, method, "/posts/999", body), 404)
+    for method, body in (("GET", None), ("POST", {"words": "Mine"})):
+        refused = problem(ask(client, BOB, method, "/notes/11/lines", body), 403)
+        assert refused["detail"] == "This Note belongs to somebody else."
+        problem(ask(client, BOB, method, "/notes/999/lines", body), 404)
+    assert ask(client, BOB, "HEAD", "/posts/31").status_code == 403
+    assert ask(client, ALICE, "GET", "/posts/31").status_code == 200
+
+
 def statements(client: FlaskClient) -> dict[str, str]:
     """Return the first statement of each operation."""
     (made,) = client.application.extensions["demijohn"].apis
