@@ -90,10 +90,13 @@ def free_port() -> int:
         return port
 
 
-def ask(url: str, method: str = "GET", body: Any = None) -> Answer:
-    """Send a request, `body` as JSON; return the answer, whatever its status."""
+def ask(url: str, method: str = "GET", body: Any = None, token: str | None = None) -> Answer:
+    """Send a request, `body` as JSON, `token` as a bearer token; return the answer, whatever its status."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"} if data else {}, method=method)
+    headers = {"Content-Type": "application/json"} if data else {}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(url, data, headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=10) as response:
             return Answer(response.status, response.read())
@@ -130,12 +133,18 @@ def start(peer: Peer, workers: int, environment: Mapping[str, str], log: Path) -
         process = subprocess.Popen(
             [BIN / program, *arguments],
             cwd=HERE,
-            env=os.environ | {"PYTHONPATH": str(HERE)} | dict(environment),
+            # Demijohn tells stage times in development; nobody reads them here.
+            env=os.environ | {"PYTHONPATH": _path(), "DEMIJOHN_SERVER_TIMING": "never"} | dict(environment),
             stdout=sink,
             stderr=sink,
             start_new_session=True,
         )
     return Server(peer, f"http://127.0.0.1:{port}", process, log)
+
+
+def _path() -> str:
+    """Return where modules are looked for: the peers here, and where this process was told to look."""
+    return os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
 
 
 def stop(servers: Sequence[Server]) -> None:

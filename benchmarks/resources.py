@@ -36,7 +36,7 @@ from driver import (
 )
 from peers.people import POOL_SIZE
 from same_work import READS, check_equal
-from stores import PostgreSQLStores, Stores, open_stores
+from stores import PostgreSQLStores, Stores, open_stores, people
 
 ROWS = 10_000
 DATABASES = ("sqlite", "postgresql")
@@ -195,7 +195,7 @@ def measure_all(peers: Sequence[Peer], options: argparse.Namespace, given: Load)
         here = [peer for peer in peers if database == "postgresql" or peer.name != ONLY_POSTGRESQL]
         with (
             tempfile.TemporaryDirectory(prefix="demijohn-bench-") as folder,
-            open_stores(database, Path(folder), ROWS, options.postgresql) as stores,
+            open_stores(database, Path(folder), people(ROWS), options.postgresql) as stores,
         ):
             conditions.append(stores.conditions())
             if isinstance(stores, PostgreSQLStores):

@@ -17,7 +17,7 @@ from statistics import median
 from driver import PEOPLE, BenchmarkError, Peer, Server, ask, serving, wrk, wrk_people
 from resources import DATABASES, LIMIT, PEERS, SUBJECTS
 from same_work import READS
-from stores import open_stores
+from stores import open_stores, people
 
 TARGET = 1.3
 READ_ONE = "read one, at random"
@@ -45,7 +45,7 @@ def measure(
         for size in sizes:
             below = folder / str(size)
             below.mkdir()
-            stores = stack.enter_context(open_stores(database, below, size, options.postgresql))
+            stores = stack.enter_context(open_stores(database, below, people(size), options.postgresql))
             environments[replace(peer, name=f"{peer.name}-{size}")] = {"DATABASE_URL": stores.new(peer.name)}
         servers = stack.enter_context(serving(environments, folder, PAGES["first page"]))
         for server, size in zip(servers, sizes, strict=True):

@@ -3,25 +3,72 @@
 import shutil
 import sqlite3
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg
 from driver import BenchmarkError
-from peers.people import Base
+from peers.notes import Base as NotesBase
+from peers.people import Base as PeopleBase
 from psycopg.sql import SQL, Identifier
-from sqlalchemy import create_engine
+from sqlalchemy import MetaData, create_engine
 from sqlalchemy.engine import URL, make_url
 
 COUNTRIES = ("AT", "BE", "CH", "CZ", "DE", "DK", "ES", "FI", "FR", "GB", "IE", "IT", "NL", "NO", "PL", "PT", "SE", "US")
 FIRST_NAMES = ("Ada", "Björn", "Chloé", "Dmitri", "Edith", "Farid", "Grace", "Hedy", "Ines", 'Jun "JJ"')
-COLUMNS = ("id", "name", "email", "country", "score", "created_at")
+FIRST_NOTE = 10_000  # so that all have an id of five digits, and lists of 20 are equally long
 MAX_CONNECTIONS = 500
 
-Row = tuple[int, str, str, str, int, datetime]
+Row = tuple[int | float | str | datetime | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The tables, and what stands in each at the start; the first is the one that is counted and put back."""
+
+    name: str
+    metadata: MetaData
+    rows: Mapping[str, Callable[[], Iterable[Row]]]
+
+    @property
+    def first(self) -> str:
+        """Return the name of the first table."""
+        return next(iter(self.rows))
+
+    def columns(self, table: str) -> list[str]:
+        """Return the names of the columns of a table, in the order of its rows; the database computes the others."""
+        return [column.name for column in self.metadata.tables[table].columns if column.computed is None]
+
+
+def people(count: int) -> Data:
+    """Return so many people."""
+    return Data(f"people_{count}", PeopleBase.metadata, {"person": lambda: map(person, range(count))})
+
+
+def notes(count: int, accounts: int, password_hash: str) -> Data:
+    """Return so many notes of so many accounts, which take turns and have one password."""
+    rows: dict[str, Callable[[], Iterable[Row]]] = {
+        "account": lambda: ((number + 1, f"account{number + 1}", password_hash, False) for number in range(accounts)),
+        "note": lambda: (note(number, number % accounts + 1) for number in range(count)),
+    }
+    return Data(f"notes_{count}", NotesBase.metadata, rows)
+
+
+def note(number: int, account: int) -> Row:
+    """Make the note with this number, counted from 0, for an account; all are equally long."""
+    return (
+        FIRST_NOTE + number,
+        account,
+        f"{number * 7919 % 9_999_991:07} things to do",
+        f"For somebody{number:05}@example.org",
+        "en",
+        100 + number * 31 % 900,
+        datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=7 * number),
+    )
 
 
 def person(number: int) -> Row:
@@ -37,13 +84,19 @@ def person(number: int) -> Row:
 
 
 class Stores(Protocol):
-    """Make databases with the same people in each."""
+    """Make databases with the same rows in each."""
 
     def new(self, name: str) -> str:
         """Make a database; return where it is, as SQLAlchemy writes it."""
 
+    def run(self, name: str, sql: str) -> None:
+        """Run a statement that writes in a database."""
+
+    def number(self, name: str, sql: str) -> int:
+        """Return the one number that a query gives."""
+
     def written(self, name: str) -> int:
-        """Return how many people a database has beyond those of the start."""
+        """Return how many rows the first table of a database has beyond those of the start."""
 
     def restore(self, name: str) -> None:
         """Put a database back to what it was at the start."""
@@ -55,19 +108,21 @@ class Stores(Protocol):
 class SQLiteStores:
     """Keep SQLite files in a folder, each a copy of one."""
 
-    def __init__(self, folder: Path, people: int) -> None:
-        self._folder, self._people = folder, people
+    def __init__(self, folder: Path, data: Data) -> None:
+        self._folder, self._table = folder, data.first
         self._first = folder / "first.sqlite"
         engine = create_engine(f"sqlite:///{self._first}")
-        Base.metadata.create_all(engine)
+        data.metadata.create_all(engine)
         engine.dispose()
-        # SQLAlchemy's and Django's text for a moment of a DateTime column
-        rows = ((*row[:5], row[5].strftime("%Y-%m-%d %H:%M:%S.000000")) for row in map(person, range(people)))
         with closing(sqlite3.connect(self._first)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             with connection:
-                connection.executemany("INSERT INTO person VALUES (?, ?, ?, ?, ?, ?)", rows)
+                for table, rows in data.rows.items():
+                    columns = data.columns(table)
+                    insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+                    connection.executemany(insert, map(_for_sqlite, rows()))
             connection.execute("ANALYZE")
+            (self._last,) = connection.execute(f"SELECT max(id) FROM {self._table}").fetchone()
 
     def _file(self, name: str) -> Path:
         return self._folder / f"{name}.sqlite"
@@ -77,10 +132,22 @@ class SQLiteStores:
         shutil.copyfile(self._first, self._file(name))
         return f"sqlite:///{self._file(name)}"
 
+    def run(self, name: str, sql: str) -> None:
+        """Run the statement and commit it."""
+        with closing(sqlite3.connect(self._file(name))) as connection, connection:
+            connection.execute(sql)
+
+    def number(self, name: str, sql: str) -> int:
+        """Run the query."""
+        with closing(sqlite3.connect(self._file(name))) as connection:
+            (found,) = connection.execute(sql).fetchone()
+            return int(found)
+
     def written(self, name: str) -> int:
         """Count the rows with ids beyond those of the start."""
         with closing(sqlite3.connect(self._file(name))) as connection:
-            (count,) = connection.execute("SELECT count(*) FROM person WHERE id > ?", [self._people]).fetchone()
+            query = f"SELECT count(*) FROM {self._table} WHERE id > ?"
+            (count,) = connection.execute(query, [self._last]).fetchone()
             return int(count)
 
     def restore(self, name: str) -> None:
@@ -88,8 +155,8 @@ class SQLiteStores:
         with closing(sqlite3.connect(self._file(name), isolation_level=None)) as connection:
             connection.execute("ATTACH ? AS first", [str(self._first)])
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute("DELETE FROM main.person")
-            connection.execute("INSERT INTO main.person SELECT * FROM first.person")
+            connection.execute(f"DELETE FROM main.{self._table}")
+            connection.execute(f"INSERT INTO main.{self._table} SELECT * FROM first.{self._table}")
             connection.execute("COMMIT")
             connection.execute("PRAGMA main.wal_checkpoint(TRUNCATE)")
 
@@ -103,22 +170,26 @@ class SQLiteStores:
 class PostgreSQLStores:
     """Keep databases on a PostgreSQL server, each made from one as a template."""
 
-    def __init__(self, server: URL, people: int) -> None:
-        self._server, self._people, self._prefix = server, people, f"demijohn_bench_{people}_"
+    def __init__(self, server: URL, data: Data) -> None:
+        self._server, self._prefix = server, f"demijohn_bench_{data.name}_"
+        self._table = Identifier(data.first)
         self._names = ["first"]
         url = self._create("first", "template0")
         engine = create_engine(url)
-        Base.metadata.create_all(engine)
+        data.metadata.create_all(engine)
         engine.dispose()
+        self._last = 0
         with self._connect("first") as connection, connection.cursor() as cursor:
-            with cursor.copy(
-                SQL("COPY person ({}) FROM STDIN").format(SQL(", ").join(map(Identifier, COLUMNS)))
-            ) as copy:
-                for number in range(people):
-                    copy.write_row(person(number))
-            cursor.execute("SELECT setval(pg_get_serial_sequence('person', 'id'), %s)", [people])
+            for table, rows in data.rows.items():
+                columns = SQL(", ").join(map(Identifier, data.columns(table)))
+                with cursor.copy(SQL("COPY {} ({}) FROM STDIN").format(Identifier(table), columns)) as copy:
+                    for row in rows():
+                        copy.write_row(row)
+                query = SQL("SELECT setval(pg_get_serial_sequence(%s, 'id'), max(id)) FROM {}")
+                (last,) = cursor.execute(query.format(Identifier(table)), [table]).fetchone() or (0,)
+                self._last = self._last or int(last)
             cursor.execute("CREATE SCHEMA first")
-            cursor.execute("CREATE TABLE first.person AS TABLE person")
+            cursor.execute(SQL("CREATE TABLE first.{0} AS TABLE {0}").format(self._table))
             cursor.execute("VACUUM ANALYZE")
 
     def _create(self, name: str, template: str) -> URL:
@@ -141,10 +212,22 @@ class PostgreSQLStores:
         self._names.append(name)
         return self._create(name, self._prefix + "first").render_as_string(hide_password=False)
 
+    def run(self, name: str, sql: str) -> None:
+        """Run the statement, which is committed by that."""
+        with self._connect(name) as connection:
+            connection.execute(sql.encode())
+
+    def number(self, name: str, sql: str) -> int:
+        """Run the query."""
+        with self._connect(name) as connection:
+            row = connection.execute(sql.encode()).fetchone()
+            return int(row[0]) if row else 0
+
     def written(self, name: str) -> int:
         """Count the rows with ids beyond those of the start."""
         with self._connect(name) as connection:
-            row = connection.execute("SELECT count(*) FROM person WHERE id > %s", [self._people]).fetchone()
+            query = SQL("SELECT count(*) FROM {} WHERE id > %s").format(self._table)
+            row = connection.execute(query, [self._last]).fetchone()
             return int(row[0]) if row else 0
 
     def restore(self, name: str) -> None:
@@ -152,9 +235,9 @@ class PostgreSQLStores:
         with self._connect(name) as connection:
             connection.execute("SET lock_timeout = '5s'")
             with connection.transaction():
-                connection.execute("TRUNCATE person")
-                connection.execute("INSERT INTO person SELECT * FROM first.person")
-            connection.execute("VACUUM ANALYZE person")
+                connection.execute(SQL("TRUNCATE {}").format(self._table))
+                connection.execute(SQL("INSERT INTO {0} SELECT * FROM first.{0}").format(self._table))
+            connection.execute(SQL("VACUUM ANALYZE {}").format(self._table))
 
     def conditions(self) -> str:
         """Tell the version and the settings that a commit depends on."""
@@ -196,20 +279,25 @@ def postgresql_server(folder: Path) -> Iterator[URL]:
         server.cleanup()
 
 
+def _for_sqlite(row: Row) -> Row:
+    """Return a row with moments as SQLAlchemy and Django write them into a DateTime column."""
+    return tuple(one.strftime("%Y-%m-%d %H:%M:%S.000000") if isinstance(one, datetime) else one for one in row)
+
+
 @contextmanager
-def open_stores(database: str, folder: Path, people: int, postgresql: str | None = None) -> Iterator[Stores]:
+def open_stores(database: str, folder: Path, data: Data, postgresql: str | None = None) -> Iterator[Stores]:
     """Make a kind of database ready: `sqlite` in files, `postgresql` on the server at a URL or on one of its own."""
     if database == "sqlite":
-        yield SQLiteStores(folder, people)
+        yield SQLiteStores(folder, data)
         return
     if postgresql:
-        stores = PostgreSQLStores(make_url(postgresql), people)
+        stores = PostgreSQLStores(make_url(postgresql), data)
         try:
             yield stores
         finally:
             stores.drop()
         return
-    data = folder / "postgresql"
-    data.mkdir()
-    with postgresql_server(data) as url:
-        yield PostgreSQLStores(url, people)
+    cluster = folder / "postgresql"
+    cluster.mkdir()
+    with postgresql_server(cluster) as url:
+        yield PostgreSQLStores(url, data)
