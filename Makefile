@@ -11,13 +11,7 @@ WORKERS ?= 2
 setup: $(VENV)/.run
 
 demo: setup
-	@echo "People, with Python handlers:  http://localhost:5000/"
-	@echo "Directory, without a handler:  http://localhost:5001/api/ui/"
-	@echo "Blog, with accounts:           http://localhost:5002/ui/"
-	@$(BIN)/demijohn run examples/directory --port 5001 & directory=$$!; \
-		$(BIN)/demijohn run examples/blog --port 5002 & blog=$$!; \
-		trap "kill $$directory $$blog 2>/dev/null" EXIT; \
-		$(BIN)/demijohn run examples/people
+	@$(BIN)/demijohn demo
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered --cov-fail-under=95
@@ -29,11 +23,13 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
-# The first three exit with 1 where a target is missed; the comparisons are made all the same.
+# The first five exit with 1 where a target is missed; the comparisons are made all the same.
 bench: $(BENCH)/.run
 	-$(BENCH)/bin/python benchmarks/stages.py
 	-$(BENCH)/bin/python benchmarks/start.py
 	-$(BENCH)/bin/python benchmarks/rows.py
+	-$(BENCH)/bin/python benchmarks/accounts.py
+	-$(BENCH)/bin/python benchmarks/books.py
 	$(BENCH)/bin/python benchmarks/run.py
 	$(BENCH)/bin/python benchmarks/resources.py
 
