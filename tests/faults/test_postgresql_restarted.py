@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from attacked_apps import LIBRARY
 from borrowers import borrowing
 from databases import PostgreSQL, new_server
 from library_server import LibraryServer
@@ -27,14 +28,20 @@ def test_while_it_is_away_answers_are_503_and_5_seconds_later_all_is_as_before(
     library: Callable[..., LibraryServer], postgresql: PostgreSQL
 ) -> None:
     running = library("postgresql", postgresql.url)
-    with borrowing(running, running.start()) as members:
+    site = running.start()
+    somebody = site.member()
+    with borrowing(running, site) as members:
         workers = sorted(running.workers())
         for refusals in (0, 50):
             members.wait_for_more(100)
             postgresql.crash()
             members.are_refused(refusals)
+            # Nobody has guessed a password by asking in vain, more often than logins may fail at both workers.
+            if refusals:
+                assert {members.log_in(somebody) for _ in range(2 * LIBRARY.login_failures + 1)} == {503}
             postgresql.start()
             members.are_served_again()
+            assert members.log_in(somebody) == 200
     assert members.lost == []
     assert members.slowest_s < LONGEST_S
     assert sorted(running.workers()) == workers

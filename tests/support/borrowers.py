@@ -15,7 +15,7 @@ from itertools import count
 from typing import Any, TypeAlias
 
 from library_server import BACK_S, LibraryServer, wait_until
-from served_site import Member, Site
+from served_site import PASSWORD, Member, Site
 from target import INSIDE, Reply
 
 __all__ = ["Borrowers", "Lost", "borrowing"]
@@ -86,6 +86,13 @@ class Borrowers:
         """Return once so many more were told to come again."""
         before = self.statuses[503]
         wait_until(lambda: self.statuses[503] >= before + times, "nobody is refused")
+
+    def log_in(self, member: Member, password: str = PASSWORD) -> int | None:
+        """Let somebody log in, from one address each time; return the status of the answer."""
+        body = {"email": member.email, "password": password}
+        good = (200,) if password == PASSWORD else (401, 429)
+        reply = self._ask("POST", "/users/login", body, {"Content-Type": "application/json"}, good, "127.0.0.9")
+        return None if reply is None else reply.status
 
     def _good(self) -> int:
         return self.statuses[200] + self.statuses[201]
@@ -169,9 +176,11 @@ class Borrowers:
                 return None
             self._is_over.wait(_PAUSE_S)
 
-    def _ask(self, method: str, path: str, body: Any, headers: dict[str, str], good: tuple[int, ...]) -> Reply | None:
+    def _ask(
+        self, method: str, path: str, body: Any, headers: dict[str, str], good: tuple[int, ...], source: str = ""
+    ) -> Reply | None:
         """Return an answer, None where there was none; each request comes from an address of its own."""
-        source = f"127.{random.randrange(2, 250)}.{random.randrange(250)}.{random.randrange(1, 250)}"
+        source = source or f"127.{random.randrange(2, 250)}.{random.randrange(250)}.{random.randrange(1, 250)}"
         data = None if body is None else json.dumps(body).encode()
         began = time.monotonic()
         connection = HTTPConnection("127.0.0.1", self.server.port, timeout=LONGEST_S, source_address=(source, 0))
