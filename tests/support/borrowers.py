@@ -60,6 +60,8 @@ class Borrowers:
     returned: set[int] = field(default_factory=set)
     orders: dict[str, int] = field(default_factory=dict)
     """The numbers of orders that were acknowledged, by their keys."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """What was 503, by method and path."""
     lost: list[Lost] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     """Answers that nobody should ever get."""
@@ -119,15 +121,16 @@ class Borrowers:
         while not self._is_over.is_set():
             book = random.choice(self.books)
             key = next(self._keys)
-            self._read(f"/books/{book}")
+            self._read()
             self._order(member, key)
             loan = self._borrow(member, book, f"loan-{key}" if has_keys else None)
             if loan is not None:
                 self._give_back(member, loan)
             self._is_over.wait(_PAUSE_S)
 
-    def _read(self, path: str) -> None:
-        self._ask("GET", path, None, {}, (200,))
+    def _read(self) -> None:
+        paths = (f"/books/{random.choice(self.books)}", f"/books?per_page={random.randrange(1, 100)}")
+        self._ask("GET", random.choice(paths), None, {}, (200,))
 
     def _order(self, member: Member, key: str) -> None:
         line = {"title": key, "authors": ["Hesiod"], "quantity": 1, "unit_price": "9.99"}
@@ -174,6 +177,7 @@ class Borrowers:
                 return reply
             if self._is_over.is_set():
                 return None
+            self._read()
             self._is_over.wait(_PAUSE_S)
 
     def _ask(
@@ -204,6 +208,7 @@ class Borrowers:
         fault = _fault(reply, good)
         with self._lock:
             self.statuses[reply.status] += 1
+            self.refused.update([request] if reply.status == 503 else [])
             self.slowest_s = max(self.slowest_s, took_s)
             self.good_in_a_row = self.good_in_a_row + 1 if reply.status in good else 0
             if fault:

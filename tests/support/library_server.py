@@ -53,17 +53,17 @@ class LibraryServer:
         **variables: str,
     ) -> None:
         self.folder, self.kind, self.server, self._workers, self._log = folder, kind, server, workers, log
-        self.counts = folder / "counts"
         self.variables = {
             "DATABASE_URL": database_url,
             "SECRET_KEY": SECRET,
             "DEMIJOHN_ENVIRONMENT": "development",
             "DEMIJOHN_PASSWORD_MEMORY_KIB": "8",
             "DEMIJOHN_PASSWORD_TIME_COST": "1",
-            "DEMIJOHN_METRICS_FOLDER": str(self.counts),
+            "DEMIJOHN_METRICS_FOLDER": str(folder / "counts"),
             "DEMIJOHN_METRICS_TOKEN": "a token for Prometheus",
             **variables,
         }
+        self.counts = Path(self.variables["DEMIJOHN_METRICS_FOLDER"])
         self.engine = sa.create_engine(database_url, poolclass=sa.NullPool)
         self.port = 0
         if kind != "sqlite":
