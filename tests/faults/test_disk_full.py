@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from borrowers import borrowing
-from library_server import LibraryServer, wait_until
+from library_server import METRICS_TOKEN, LibraryServer, wait_until
 from small_disk import small_disk
 
 LONGEST_S = 8.0
@@ -39,11 +39,14 @@ def test_writes_are_503_and_reads_are_answered_until_there_is_space(
                 disk.fill()
                 members.are_refused(60)
                 members.wait_for_more(50)
+                wait_until(lambda: any(running.counts.glob("*.new")), "the counts found room")
+                assert site.ask("GET", "/metrics", token=METRICS_TOKEN).status == 200
                 disk.free()
                 members.are_served_again()
                 assert members.log_in(somebody) == 200
             lines = requests_in(running.running.told())
             wait_until(lambda: requests_in(running.running.told()) > lines, "nothing is logged any more")
+            wait_until(lambda: not any(running.counts.glob("*.new")), "the counts are not told any more")
         assert not [request for request in members.refused if request.startswith("GET")]
         assert members.lost == []
         assert members.slowest_s < LONGEST_S

@@ -18,11 +18,12 @@ from served_site import Server, Site
 
 from demijohn.operating.counts import read_workers
 
-__all__ = ["BACK_S", "LibraryServer", "wait_until"]
+__all__ = ["BACK_S", "METRICS_TOKEN", "LibraryServer", "wait_until"]
 
 ROOT = Path(__file__).parents[2]
 BACK_S = 5.0
 """How long after a fault all is as it was, in seconds."""
+METRICS_TOKEN = "a token for Prometheus"
 SECRET = "h2 Vh7Qw0mJ4sT9xK2pL6rN8bC3dF5gZ1yA"
 
 
@@ -60,7 +61,7 @@ class LibraryServer:
             "DEMIJOHN_PASSWORD_MEMORY_KIB": "8",
             "DEMIJOHN_PASSWORD_TIME_COST": "1",
             "DEMIJOHN_METRICS_FOLDER": str(folder / "counts"),
-            "DEMIJOHN_METRICS_TOKEN": "a token for Prometheus",
+            "DEMIJOHN_METRICS_TOKEN": METRICS_TOKEN,
             **variables,
         }
         self.counts = Path(self.variables["DEMIJOHN_METRICS_FOLDER"])
