@@ -109,6 +109,7 @@ SLOW = (
     "test_library_schemathesis",
     "test_schemathesis",
     "test_killed",
+    "test_server_killed",
     "test_faults",
 )
 

@@ -12,7 +12,7 @@ __all__ = ["RETRY_S", "Breaker"]
 
 _logger = logging.getLogger("demijohn")
 
-RETRY_S: Final = 5.0
+RETRY_S: Final = 2.0
 """How long nobody asks again after a storage did not answer."""
 
 

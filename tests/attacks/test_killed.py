@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import databases
 import pytest
 from databases import Kind
+from running import Running
 from served import create_tables, wait_for
 from target import Target
 
@@ -26,28 +22,15 @@ class Killable:
         self.folder, self.name, self.path, self.url = folder, name, path, database_url
 
     def start(self) -> Target:
-        command = [sys.executable, "-m", "demijohn", "run", str(self.folder / self.name), "--port", "0"]
-        self.process = subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env=os.environ | {"DATABASE_URL": self.url, "PYTHONUNBUFFERED": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        assert self.process.stdout is not None
-        line = next(line for line in self.process.stdout if line.startswith("Serving"))
-        target = Target("http://127.0.0.1:" + line.partition("127.0.0.1:")[2].partition("/")[0])
+        command = ["demijohn", "run", str(self.folder / self.name), "--port", "0"]
+        self.running = Running(self.folder, command, DATABASE_URL=self.url)
+        port = self.running.wait_for(r"Serving .* at http://127\.0\.0\.1:(\d+)")[1]
+        target = Target(f"http://127.0.0.1:{port}")
         wait_for(target.address + self.path)
         return target
 
     def kill(self) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        self.running.kill()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -14,6 +14,7 @@ from small_apis import Json, pointers, problem
 
 from demijohn.auth.passwords import Busy, Passwords
 from demijohn.auth.sessions import Sessions
+from demijohn.errors import Unavailable
 from demijohn.settings import Settings
 
 
@@ -137,6 +138,9 @@ class _Limits:
     def before(self, account: str, address: str) -> None:
         self.seen.append(("before", account, address))
 
+    def take_back(self, account: str, address: str) -> None:
+        self.seen.append(("take back", account, address))
+
     def succeeded(self, account: str, address: str) -> None:
         self.seen.append(("succeeded", account, address))
 
@@ -168,6 +172,20 @@ def test_an_attempt_for_which_there_was_no_time_does_not_count(
     body = {"old_password": "wrong", "new_password": "another one of these"}
     assert api("POST", "/password", body, token=token).status_code == 503
     assert limits.seen == []
+
+
+@pytest.mark.parametrize("database", ["sqlite"])
+def test_an_attempt_while_the_database_is_away_does_not_count(
+    api: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise Unavailable
+
+    limits = api.accounts.login_limits = _Limits()
+    monkeypatch.setattr(api.accounts.users, "by_name", away)
+    assert api("POST", "/login", {"login": "ann@example.org", "password": "wrong"}).status_code == 503
+    place = ("ann@example.org", "127.0.0.1")
+    assert limits.seen == [("before", *place), ("take back", *place)]
 
 
 # Tokens

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import TypeAlias
@@ -22,6 +19,7 @@ from typing import TypeAlias
 import pytest
 from load import load
 from prometheus_client.parser import text_string_to_metric_families
+from running import Running
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = """\
@@ -59,39 +57,6 @@ def create_app():
 """
 
 
-class Running:
-    """Run a server in a process of its own; its output is in `log`."""
-
-    def __init__(self, folder: Path, command: list[str], **variables: str) -> None:
-        self.log = folder / "server.log"
-        with self.log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", *command],
-                cwd=folder,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **variables},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    def wait_for(self, pattern: str) -> re.Match[str]:
-        """Return the first place in the log that fits."""
-        deadline = time.monotonic() + 60
-        while True:
-            found = re.search(pattern, self.told())
-            if found is not None:
-                return found
-            assert time.monotonic() < deadline, self.told()
-            assert self.process.poll() is None, self.told()
-            time.sleep(0.05)
-
-    def told(self) -> str:
-        return self.log.read_text(encoding="utf-8", errors="replace")
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(40)
-
-
 Serve: TypeAlias = Callable[..., tuple[Running, int, str]]
 """Start `demijohn run`; return the server, its port, and where it is operated."""
 
@@ -109,9 +74,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
 
     yield run
     for server in servers:
-        with suppress(ProcessLookupError):
-            server.process.kill()
-        server.process.wait()
+        server.kill()
 
 
 @pytest.fixture
@@ -174,6 +137,8 @@ def test_stopping_ends_what_was_begun_refuses_what_is_new_and_exits_with_0(
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
+        except ConnectionResetError:
+            continue  # it came in the very moment
         except ConnectionRefusedError:
             break
         assert time.monotonic() < refused_by, "connections are still taken"

@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -74,6 +75,19 @@ class PostgreSQL:
     def stop(self) -> None:
         """Stop the server; this process lets go of it, so that `start` starts it anew."""
         self._server.cleanup()
+
+    def crash(self) -> None:
+        """Stop as `pg_ctl stop -m immediate` does: nothing is put in order, which is left to the next start."""
+        process = self._server.get_postmaster_info().process
+        assert process is not None
+        process.send_signal(signal.SIGQUIT)
+        process.wait(30)
+        self.stop()
+
+    def keep_promises(self) -> None:
+        """Have what was committed outlive a crash, as it does by default."""
+        self._run("ALTER SYSTEM RESET synchronous_commit")
+        self._run("SELECT pg_reload_conf()")
 
     def empty(self) -> None:
         """Drop the schema with everything in it: tables, and types that an Enum made."""

@@ -26,7 +26,7 @@ from demijohn.compile.faults import Fault
 from demijohn.compile.guards import Caller, OutsideClaims, Report, Verifier, caller_of, challenge_of, infos_of
 from demijohn.compile.plan import Act
 from demijohn.contract import Contract, Operation, Place, Scheme
-from demijohn.errors import BindingError, Forbidden, Unauthorized
+from demijohn.errors import BindingError, Forbidden, Unauthorized, Unavailable
 from demijohn.resources import Bindings
 from demijohn.resources.binding import Binder
 from demijohn.resources.conflicts import bad_request
@@ -47,8 +47,11 @@ class LoginLimits(Protocol):
     def before(self, account: str, address: str) -> None:
         """Count an attempt before anything is hashed; raises a `Problem` with 429 where there were too many."""
 
+    def take_back(self, account: str, address: str) -> None:
+        """Take back what `before` counted: nothing was learned about the password."""
+
     def succeeded(self, account: str, address: str) -> None:
-        """Take back what `before` counted."""
+        """Take back what `before` counted, and know the address from now on."""
 
 
 class Accounts:
@@ -207,7 +210,11 @@ class Accounts:
         """Return the user with that name and password: None, after the same work, for any other."""
         with self.passwords.place():
             self.before(account, address)
-            user = self.users.by_name(account, columns) if _is_storable(account) else None
+            try:
+                user = self.users.by_name(account, columns) if _is_storable(account) else None
+            except Unavailable:
+                self._take_back(account, address)  # who could not be told has guessed nothing
+                raise
             is_right = self.passwords.verify(None if user is None else user.password, password)
         if user is None or not is_right or user.is_disabled:
             reason = "no such user" if user is None else "disabled" if is_right else "wrong password"
@@ -248,6 +255,10 @@ class Accounts:
         """Take back what `before` counted."""
         if self.login_limits is not None:
             self.login_limits.succeeded(account, address)
+
+    def _take_back(self, account: str, address: str) -> None:
+        if self.login_limits is not None:
+            self.login_limits.take_back(account, address)
 
     def hashed(self, password: Any, name: str) -> str:
         """Return the hash of a new password. Raises `BadRequest`, about the property `name`, for a bad one."""

@@ -27,7 +27,8 @@ class LoginLimits:
     limit is over with its time: no attempt makes it longer. The same answer is given to accounts that do not exist.
 
     Every attempt counts when it begins, and is taken back when it succeeds: of many at the same time, no more get to
-    the password than one after the other. Call none of these methods within a transaction.
+    the password than one after the other. It is taken back, too, where the database was away, so that nobody is locked
+    out by an outage. Call none of these methods within a transaction.
     """
 
     def __init__(self, limiter: Limiter, settings: Settings) -> None:
@@ -51,14 +52,18 @@ class LoginLimits:
             if not self._counts.get(_known(pair)):
                 raise
 
-    def succeeded(self, account: str, address: str) -> None:
-        """Take back what `before` counted, and know the address from now on."""
+    def take_back(self, account: str, address: str) -> None:
+        """Take back what `before` counted: nothing was learned about the password."""
         name, network = _name_of(account), network_of(address)
         pair = f"{network} {name}"
         for rules, key in ((self._pair, pair), (self._address, network), (self._account, name)):
             for window, prefix in rules:
                 self._counts.take_back(Counter(prefix + key, window.window_s, must_hold=True))
-        self._counts.hit(_known(pair))
+
+    def succeeded(self, account: str, address: str) -> None:
+        """Take back what `before` counted, and know the address from now on."""
+        self.take_back(account, address)
+        self._counts.hit(_known(f"{network_of(address)} {_name_of(account)}"))
 
     def _hit(self, rules: list[tuple[Window, str]], key: str) -> None:
         for window, prefix in rules:

@@ -14,6 +14,7 @@ import os
 import struct
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -100,12 +101,16 @@ class Counts:
         numbers[offset + SUM] += seconds
 
     def publish(self, stats: Mapping[str, float]) -> None:
-        """Let the other processes know numbers that are not counted here, such as open connections."""
+        """Let the other processes know numbers that are not counted here, such as open connections.
+
+        Where the disk is full, they know what they knew.
+        """
         if self._stats is not None and stats != self._told:
-            self._told = dict(stats)
             draft = self._stats.with_suffix(".new")
-            draft.write_text(json.dumps({"pid": os.getpid(), "stats": self._told}), encoding="utf-8")
-            draft.replace(self._stats)
+            with suppress(OSError):
+                draft.write_text(json.dumps({"pid": os.getpid(), "stats": dict(stats)}), encoding="utf-8")
+                draft.replace(self._stats)
+                self._told = dict(stats)
 
     def rows(self) -> dict[_Key, Row]:
         """Return what this process counted."""
