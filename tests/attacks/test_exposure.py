@@ -31,7 +31,7 @@ HAS_FAULTS = True
 
 def raw(site: Site, method: str, path: str, body: Any = None, token: str = "") -> Reply:
     """Return an answer, whatever it is."""
-    kept = Kept(site._connect())
+    kept = Kept(site._connect(), may_reopen=True)
     try:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return kept.ask(method, path, body, **headers)

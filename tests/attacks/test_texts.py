@@ -56,7 +56,8 @@ class Keyboard:
     """Ask on one connection, with a token; every answer is in time."""
 
     def __init__(self, site: Site, member: Member) -> None:
-        self._kept, self._headers = Kept(site._connect()), {"Authorization": f"Bearer {member.access}"}
+        self._kept = Kept(site._connect(), may_reopen=True)
+        self._headers = {"Authorization": f"Bearer {member.access}"}
 
     def __call__(self, method: str, path: str, body: Any = None, *, echoed: str = "", **headers: str) -> Reply:
         named = self._headers | {name.replace("_", "-"): value for name, value in headers.items()}
