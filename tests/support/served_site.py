@@ -68,7 +68,7 @@ class Kept:
     def __init__(self, connection: HTTPConnection, *, may_reopen: bool = False) -> None:
         self._connection, self._may_reopen = connection, may_reopen
 
-    def ask(self, method: str, path: str, body: str | None = None, **headers: str) -> Reply:
+    def ask(self, method: str, path: str, body: str | bytes | None = None, **headers: str) -> Reply:
         """Send a request; a body is JSON."""
         named = headers if body is None else {"Content-Type": "application/json", **headers}
         self._connection.request(method, path, body, named)
