@@ -6,7 +6,7 @@ dofile("report.lua")
 local words = { "river", "wolf", "autumn", "silver", "garden", "time", "lost", "sea", "chlo", "mann" }
 local json = "application/json"
 local books, librarian
-local members, loans = {}, {}
+local members, loans, lent = {}, {}, 0
 
 init = function(args)
   books, librarian = tonumber(args[1]), args[2]
@@ -33,7 +33,9 @@ local function lend()
     member = members[math.random(#members)]
   end
   member.loans = member.loans + 1
-  return send("POST", "/loans", member.token, string.format('{"book_id":%d}', math.random(books)))
+  -- Not one that the member may have: only a few are on loan at a time.
+  lent = lent + 1
+  return send("POST", "/loans", member.token, string.format('{"book_id":%d}', lent * 7919 % books + 1))
 end
 
 local function change()

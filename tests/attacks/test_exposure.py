@@ -1,4 +1,4 @@
-"""Attack cases F11, F14, H1 and H2 on the site: what a fault tells, and where a secret can be seen."""
+"""Attack cases F11, F14, H1, H2 and H4 on the site: what a fault tells, and where a secret can be seen."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HAS_FAULTS = True
 
 def raw(site: Site, method: str, path: str, body: Any = None, token: str = "") -> Reply:
     """Return an answer, whatever it is."""
-    kept = Kept(site._connect())
+    kept = Kept(site._connect(), may_reopen=True)
     try:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return kept.ask(method, path, body, **headers)
@@ -290,6 +290,17 @@ def test_h2_no_secret_is_in_the_repository() -> None:
         rb"|\bdj[rk]_[0-9a-f]{40}|://[^\s/:@]+:(?=[^\s/:@]*[0-9])[^\s/:@]{8,}@|AKIA[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{30}"
     )
     assert [one for one in files if held.search((ROOT / one).read_bytes())] == []
+
+
+# H4
+
+
+def test_h4_the_environ_of_a_request_holds_nothing_of_the_process(site: Site) -> None:
+    alice = site.member()
+    dump = raw(site, "GET", "/environ", token=alice.access).body.decode()
+    assert f"'HTTP_AUTHORIZATION': 'Bearer {alice.access}'" in dump
+    assert [one for one in site.secrets() - {alice.access, alice.access.rpartition(".")[2]} if one in dump] == []
+    assert [name for name in (*site.variables, "PATH", "HOME") if f"'{name}'" in dump] == []
 
 
 # F11, F14

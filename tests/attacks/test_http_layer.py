@@ -2,73 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
-import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
 from guarded_app import GOOD_ORIGIN, SECRETS, write_guarded_app
 from served import served, served_by_gunicorn, wait_for
 from target import INSIDE
+from wire import Wire
 
 ALICE, BOB = "Authorization: Bearer alice", "Authorization: Bearer bob"
 
 
-@dataclass(frozen=True)
-class Raw:
-    """Hold an answer as it came over the wire."""
-
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
-
-    def all(self, name: str) -> list[str]:
-        return [value for key, value in self.headers if key == name.lower()]
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-@dataclass(frozen=True)
-class Guarded:
-    """Be a running server, and the file of its log."""
-
-    port: int
-    log: Path
-
-    def send(self, line: str, *headers: str, host: str | None = "127.0.0.1", body: str = "") -> Raw:
-        """Send a request line and headers as they are; `host` None sends no Host."""
-        named = [f"Host: {host}"] if host is not None else []
-        head = "\r\n".join([line, *named, *headers, "Connection: close", "", body])
-        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
-            connection.sendall(head.encode("latin-1"))
-            received = b"".join(iter(lambda: _received(connection), b""))
-        top, _, rest = received.partition(b"\r\n\r\n")
-        first, *lines = top.decode("latin-1").split("\r\n")
-        pairs = [(name.lower(), value.strip()) for name, _, value in (one.partition(":") for one in lines)]
-        if ("transfer-encoding", "chunked") in pairs:
-            rest = b"".join(re.findall(rb"[0-9a-fA-F]+\r\n(.*?)\r\n", rest, re.DOTALL))
-        return Raw(int(first.split()[1]), pairs, rest)
-
-    def get(self, path: str, *headers: str, host: str | None = "127.0.0.1") -> Raw:
-        return self.send(f"GET {path} HTTP/1.1", *headers, host=host)
-
-
-def _received(connection: socket.socket) -> bytes:
-    try:
-        return connection.recv(65536)
-    except ConnectionResetError:
-        return b""
-
-
 @pytest.fixture(scope="module", params=["granian", "gunicorn"])
-def guarded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+def guarded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
     """Return the guarded application as each server serves it, behind a proxy at 127.0.0.1."""
     folder = write_guarded_app(tmp_path_factory.mktemp("guarded") / "app")
     variables = SECRETS | {"DEMIJOHN_TRUSTED_PROXIES": "127.0.0.1"}
@@ -78,17 +26,17 @@ def guarded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         serving, log = served_by_gunicorn("app:create_app()", cwd=folder, **variables), folder / "gunicorn.log"
     with serving as address:
         wait_for(f"{address}/api/openapi.json")
-        yield Guarded(int(address.rpartition(":")[2]), log)
+        yield Wire(int(address.rpartition(":")[2]), log)
 
 
 @pytest.fixture(scope="module")
-def direct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+def direct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
     """Return the guarded application on Granian, for two hosts and with no proxy before it."""
     folder = write_guarded_app(tmp_path_factory.mktemp("direct") / "app")
     variables = SECRETS | {"DEMIJOHN_TRUSTED_HOSTS": "api.example.org, .example.com"}
     with served(folder, cwd=folder, **variables) as address:
         wait_for(f"{address}/api/openapi.json", Host="api.example.org")
-        yield Guarded(int(address.rpartition(":")[2]), folder / "server.log")
+        yield Wire(int(address.rpartition(":")[2]), folder / "server.log")
 
 
 # A9, A10
@@ -103,7 +51,7 @@ def direct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         ("", "?_method=DELETE"),
     ],
 )
-def test_a9_nothing_overrides_the_method(guarded: Guarded, header: str, query: str) -> None:
+def test_a9_nothing_overrides_the_method(guarded: Wire, header: str, query: str) -> None:
     before = guarded.get("/api/me", ALICE).json["done"]
     headers = ["Content-Type: application/json", "Content-Length: 20", *filter(None, [header])]
     reply = guarded.send(f"POST /api/note{query} HTTP/1.1", *headers, body='{"_method":"DELETE"}')
@@ -116,7 +64,7 @@ def test_a9_nothing_overrides_the_method(guarded: Guarded, header: str, query: s
 
 @pytest.mark.parametrize("method", ["TRACE", "FOO", "PUT", "PROPFIND", "get", "Get", "head", "options", "M-SEARCH"])
 @pytest.mark.parametrize("path", ["/api/me", "/api/note", "/", "/api/openapi.json", "/static/a.js"])
-def test_a10_a_method_that_is_not_there_is_refused(guarded: Guarded, method: str, path: str) -> None:
+def test_a10_a_method_that_is_not_there_is_refused(guarded: Wire, method: str, path: str) -> None:
     reply = guarded.send(f"{method} {path} HTTP/1.1", ALICE)
     assert reply.status in (400, 405)
     if reply.status == 405:
@@ -131,12 +79,12 @@ def test_a10_a_method_that_is_not_there_is_refused(guarded: Guarded, method: str
 
 
 @pytest.mark.parametrize("target", ["/api/me", "127.0.0.1:80", "*"])
-def test_a10_connect_is_refused(guarded: Guarded, target: str) -> None:
+def test_a10_connect_is_refused(guarded: Wire, target: str) -> None:
     reply = guarded.send(f"CONNECT {target} HTTP/1.1", ALICE)
     assert 400 <= reply.status < 500
 
 
-def test_a10_head_needs_what_get_needs(guarded: Guarded) -> None:
+def test_a10_head_needs_what_get_needs(guarded: Wire) -> None:
     refused = guarded.send("HEAD /api/me HTTP/1.1")
     assert (refused.status, refused.body) == (401, b"")
     assert refused.all("WWW-Authenticate")
@@ -146,7 +94,7 @@ def test_a10_head_needs_what_get_needs(guarded: Guarded) -> None:
 # E6
 
 
-def test_e6_nothing_that_a_client_sends_begins_a_line_of_the_log(guarded: Guarded) -> None:
+def test_e6_nothing_that_a_client_sends_begins_a_line_of_the_log(guarded: Wire) -> None:
     fake = '\n{"level":"fake"}\r\x1b[31m'
     sent = quote(f"x{fake}", safe="")
     headers = (f"User-Agent: {fake[2:-5]}", "X-Request-ID: a\x1b[31mb", "X-Forwarded-For: \x1b[31m")
@@ -158,7 +106,7 @@ def test_e6_nothing_that_a_client_sends_begins_a_line_of_the_log(guarded: Guarde
 
 
 @pytest.mark.parametrize("sent", ["short-1", "a b", "x" * 65, "a\tb", "<script>", "é"])
-def test_e6_a_request_id_is_kept_only_where_it_is_harmless(guarded: Guarded, sent: str) -> None:
+def test_e6_a_request_id_is_kept_only_where_it_is_harmless(guarded: Wire, sent: str) -> None:
     (told,) = guarded.get("/api/maybe", f"X-Request-ID: {sent}").all("X-Request-ID")
     assert (told == sent) is (sent == "short-1")
     assert re.fullmatch(r"[A-Za-z0-9._-]{1,64}", told)
@@ -169,19 +117,19 @@ def test_e6_a_request_id_is_kept_only_where_it_is_harmless(guarded: Guarded, sen
 
 @pytest.mark.parametrize("path", ["/api/maybe", "/", "/static/a.js", "/none"])
 @pytest.mark.parametrize("host", [None, "", "a,b", "evil.com/x?y@z", "user@evil.com", "a b", "a:b", "[::1"])
-def test_f2_a_host_that_is_none_is_refused(guarded: Guarded, path: str, host: str | None) -> None:
+def test_f2_a_host_that_is_none_is_refused(guarded: Wire, path: str, host: str | None) -> None:
     reply = guarded.get(path, host=host)
     assert reply.status == 400
     assert b"evil.com" not in reply.body
     assert not INSIDE.search(reply.body)
 
 
-def test_f2_two_hosts_are_refused(guarded: Guarded) -> None:
+def test_f2_two_hosts_are_refused(guarded: Wire) -> None:
     for hosts in (("a.example", "b.example"), ("127.0.0.1", "evil.example"), ("evil.example", "127.0.0.1")):
         assert guarded.get("/api/maybe", f"Host: {hosts[1]}", host=hosts[0]).status == 400
 
 
-def test_f2_an_absolute_address_is_for_the_host_that_is_named(guarded: Guarded) -> None:
+def test_f2_an_absolute_address_is_for_the_host_that_is_named(guarded: Wire) -> None:
     same = guarded.get("http://127.0.0.1/api/environ")
     assert (same.status, same.json["host"]) == (200, "127.0.0.1")
     other = guarded.get("http://evil.example/api/environ")
@@ -189,7 +137,7 @@ def test_f2_an_absolute_address_is_for_the_host_that_is_named(guarded: Guarded) 
     assert other.status == 400 or (other.json["host"] == "127.0.0.1" and "evil.example" not in other.json["dump"])
 
 
-def test_f2_only_trusted_hosts_are_served(direct: Guarded) -> None:
+def test_f2_only_trusted_hosts_are_served(direct: Wire) -> None:
     for host in ("api.example.org", "API.example.org:8000", "a.example.com", "example.com"):
         assert direct.get("/api/maybe", host=host).status == 200, host
     evil = ("127.0.0.1", "evil.example", "a.api.example.org", "example.org", "xexample.com", "api.example.org.evil")
@@ -214,14 +162,14 @@ FORGED = [
 
 
 @pytest.mark.parametrize("header", FORGED)
-def test_f8_whoever_is_no_proxy_is_not_believed(direct: Guarded, header: str) -> None:
+def test_f8_whoever_is_no_proxy_is_not_believed(direct: Wire, header: str) -> None:
     seen = direct.get("/api/environ", header, host="api.example.org").json
     assert (seen["from"], seen["scheme"], seen["host"]) == ("127.0.0.1", "http", "api.example.org")
     for value in ("1.2.3.4", "5.6.7.8", "evil.example"):
         assert value not in seen["dump"]
 
 
-def test_f8_a_proxy_is_believed_for_what_it_adds(guarded: Guarded) -> None:
+def test_f8_a_proxy_is_believed_for_what_it_adds(guarded: Wire) -> None:
     chain = ("X-Forwarded-For: 6.6.6.6, 203.0.113.9", "X-Forwarded-Proto: https", "X-Forwarded-Host: api.example.org")
     reply = guarded.get("/api/environ", *chain, "Forwarded: for=1.2.3.4")
     seen = reply.json
@@ -238,14 +186,14 @@ def test_f8_a_proxy_is_believed_for_what_it_adds(guarded: Guarded) -> None:
     ["https://evil.example", "null", "https://good.example.evil.com", "http://good.example", "https://good.example:1"],
 )
 @pytest.mark.parametrize("path", ["/api/me", "/api/maybe", "/api/none", "/api/openapi.json"])
-def test_f11_another_origin_is_let_in_nowhere(guarded: Guarded, origin: str, path: str) -> None:
+def test_f11_another_origin_is_let_in_nowhere(guarded: Wire, origin: str, path: str) -> None:
     for line in (f"GET {path} HTTP/1.1", f"OPTIONS {path} HTTP/1.1"):
         reply = guarded.send(line, f"Origin: {origin}", "Access-Control-Request-Method: GET", ALICE)
         assert [name for name, _ in reply.headers if name.startswith("access-control-")] == []
         assert "Origin" in ", ".join(reply.all("Vary"))
 
 
-def test_f11_the_origin_of_the_list_is_let_in_with_credentials(guarded: Guarded) -> None:
+def test_f11_the_origin_of_the_list_is_let_in_with_credentials(guarded: Wire) -> None:
     for path in ("/api/me", "/api/none"):
         reply = guarded.get(path, f"Origin: {GOOD_ORIGIN}", ALICE)
         assert reply.all("Access-Control-Allow-Origin") == [GOOD_ORIGIN]
@@ -271,7 +219,7 @@ def test_f11_the_origin_of_the_list_is_let_in_with_credentials(guarded: Guarded)
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("proto", ["http", "https"])
-def test_f14_every_answer_has_the_security_headers(guarded: Guarded, line: str, status: int, proto: str) -> None:
+def test_f14_every_answer_has_the_security_headers(guarded: Wire, line: str, status: int, proto: str) -> None:
     headers = ["Content-Type: application/json", "Content-Length: 5000"] if status == 413 else []
     reply = guarded.send(f"{line} HTTP/1.1", f"X-Forwarded-Proto: {proto}", *headers)
     assert reply.status == status
@@ -290,7 +238,7 @@ def test_f14_every_answer_has_the_security_headers(guarded: Guarded, line: str, 
 
 
 @pytest.mark.parametrize("path", ["/api/me", "/api/maybe"])
-def test_g1_nobody_gets_what_was_answered_to_alice(guarded: Guarded, path: str) -> None:
+def test_g1_nobody_gets_what_was_answered_to_alice(guarded: Wire, path: str) -> None:
     """Keep answers as a shared cache may (RFC 9111, 3 and 4.1), and ask again as others."""
     alice = guarded.get(path, ALICE)
     assert alice.json["user"] == "alice"
@@ -314,7 +262,7 @@ def test_g1_nobody_gets_what_was_answered_to_alice(guarded: Guarded, path: str) 
 
 
 @pytest.mark.parametrize("path", ["/api/broken/x", "/api/rows", "/fails"])
-def test_h1_a_fault_is_told_to_the_log_and_not_to_the_client(guarded: Guarded, path: str) -> None:
+def test_h1_a_fault_is_told_to_the_log_and_not_to_the_client(guarded: Wire, path: str) -> None:
     reply = guarded.get(path)
     assert reply.status == 500
     assert reply.all("Content-Type") == ["application/problem+json"]
@@ -327,7 +275,7 @@ def test_h1_a_fault_is_told_to_the_log_and_not_to_the_client(guarded: Guarded, p
     assert "Traceback" in log
 
 
-def test_h2_no_secret_is_in_an_answer_or_in_the_log(guarded: Guarded) -> None:
+def test_h2_no_secret_is_in_an_answer_or_in_the_log(guarded: Wire) -> None:
     paths = ("/api/rows", "/api/broken/x", "/fails", "/api/openapi.json", "/api/ui/", "/api/me", "/none", "/")
     shown = b"".join(guarded.get(path).body for path in paths) + guarded.log.read_bytes()
     assert len(shown) > 1000
@@ -336,7 +284,7 @@ def test_h2_no_secret_is_in_an_answer_or_in_the_log(guarded: Guarded) -> None:
 
 
 def test_h4_the_environ_of_a_request_holds_nothing_of_the_process(
-    guarded: Guarded, request: pytest.FixtureRequest
+    guarded: Wire, request: pytest.FixtureRequest
 ) -> None:
     dump = guarded.get("/api/environ", "X-Own: seen").json["dump"]
     assert "'HTTP_X_OWN': 'seen'" in dump

@@ -19,7 +19,8 @@ import databases
 import pytest
 import sqlalchemy as sa
 from databases import Kind
-from served import create_tables, served, wait_for
+from served import create_tables, served, served_by_gunicorn, wait_for
+from served_site import Server
 from target import Reply, Target
 
 LIBRARY = Path(__file__).parents[2] / "examples" / "library"
@@ -80,10 +81,19 @@ class Library(Target):
         return replies
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql", "mariadb"])
+PLACES: dict[str, tuple[Kind, Server]] = {
+    "sqlite": ("sqlite", "granian"),
+    "postgresql": ("postgresql", "granian"),
+    "mariadb": ("mariadb", "granian"),
+    "sqlite-gunicorn": ("sqlite", "gunicorn"),
+    "postgresql-gunicorn": ("postgresql", "gunicorn"),
+}
+
+
+@pytest.fixture(scope="module", params=PLACES)
 def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
-    """Return the library as `demijohn run --workers 2` serves it, with a hundred members who are logged in."""
-    kind: Kind = request.param
+    """Return the library on two workers, of `demijohn run` or Gunicorn, with a hundred members who are logged in."""
+    kind, server = PLACES[request.param]
     folder = tmp_path_factory.mktemp("library")
     target = shutil.copytree(LIBRARY, folder / "library", ignore=shutil.ignore_patterns("instance", "tests"))
     url = databases.url(kind, folder)
@@ -93,11 +103,16 @@ def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         "DEMIJOHN_ENVIRONMENT": "development",
         "DEMIJOHN_PASSWORD_MEMORY_KIB": "8",
         "DEMIJOHN_PASSWORD_TIME_COST": "1",
+        "PYTHONPATH": os.pathsep.join([str(target), *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
     engine = sa.create_engine(url)
     try:
         tokens = _members(target, folder, variables, engine, kind)
-        with served(target, "--workers", "2", cwd=folder, **variables) as address:
+        if server == "granian":
+            serving = served(target, "--workers", "2", cwd=folder, **variables)
+        else:
+            serving = served_by_gunicorn("library:create_app()", cwd=folder, WEB_CONCURRENCY="2", **variables)
+        with serving as address:
             wait_for(f"{address}/books")
             numbers = sorted(number for number in tokens)
             yield Library(address, engine, {one: tokens[one] for one in numbers[1:]}, tokens[numbers[0]])
@@ -135,11 +150,9 @@ def _members(target: Path, folder: Path, variables: dict[str, str], engine: sa.E
     """Make a librarian and the members; return their tokens by their numbers."""
     if kind != "sqlite":
         create_tables(target, variables["DATABASE_URL"])
-    paths = os.pathsep.join([str(target), *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = os.environ | variables | {"PYTHONPATH": paths}
     command = [sys.executable, "-c", SIGN_UP, str(BORROWERS), PASSWORD]
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=folder, env=os.environ | variables, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     tokens = {int(number): token for number, token in json.loads(done.stdout).items()}

@@ -174,6 +174,13 @@ def test_a_missing_scope_is_403(build: Build, sec: list[str]) -> None:
     )
 
 
+def test_each_scope_that_would_do_is_told(build: Build, sec: list[str]) -> None:
+    client = client_for(build, [{"bearer": ["clerk"]}, {"oauth": ["admin"]}, {"bearer": ["admin"]}])
+    reply = client.get("/", headers={"Authorization": "Bearer good"})
+    assert (reply.status_code, reply.json["detail"]) == (403, "The credentials lack a scope: clerk or admin is needed.")
+    assert 'scope="clerk"' in reply.headers["WWW-Authenticate"]
+
+
 def test_scopes_hold_for_bearer_tokens_too(build: Build, sec: list[str]) -> None:
     client = client_for(build, [{"bearer": ["admin"]}])
     assert client.get("/", headers={"Authorization": "Bearer good"}).status_code == 403

@@ -172,7 +172,7 @@ LIBRARY = Application(
     own=_own_of_library,
     with_more="application.resources.api.add_contract(MORE)\n",
     bodies={
-        "POST /loans": lambda site: {"book_id": _book(site, 1000, shared="plenty")},
+        "POST /loans": lambda site: {"book_id": _book(site, 1000, shared="also plenty")},
         "POST /holds": lambda site: {"book_id": _book(site, 0, shared="also waited for")},
         "POST /orders": lambda site: {"kind": "buy", "lines": [LINE]},
         "POST /books": _isbn_free,

@@ -80,6 +80,20 @@ class Case:
         return str(schema["$ref"].rpartition("/")[2])
 
     @property
+    def properties(self) -> dict[str, set[str]]:
+        """Return the types that each property of its body may have."""
+        properties = self.document["components"]["schemas"][self.schema]["properties"]
+        types = {name: self.resolved(one).get("type", []) for name, one in properties.items()}
+        return {name: {one} if isinstance(one, str) else set(one) for name, one in types.items()}
+
+    def resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return a schema, or the one of the contract that it names."""
+        found: dict[str, Any] = schema
+        if "$ref" in schema:
+            found = self.document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        return found
+
+    @property
     def parameters(self) -> list[dict[str, Any]]:
         """Return its own parameters, and those of its path."""
         named = self.document["components"]["parameters"]

@@ -84,6 +84,7 @@ from pathlib import Path
 
 import argon2
 import demijohn
+import flask
 import PACKAGE as application
 import psycopg
 
@@ -152,6 +153,7 @@ counted("verify")
 def create_app():
     app = application.create_app()
     app.add_url_rule("/worker", "worker", lambda: str(os.getpid()))
+    app.add_url_rule("/environ", "environ", lambda: repr(flask.request.environ))
     app.add_url_rule("/faulty", "faulty", fail)
     return app
 

@@ -5,6 +5,7 @@ Whatever changes how many copies of a book are free locks the book first, so tha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
@@ -17,6 +18,8 @@ from .resources import books, holds, loans
 from .rules import KEEP, LOAN, MOST_LOANS, MOST_RENEWALS, is_staff
 
 __all__ = ["give_back", "overdue", "pass_on", "renew", "settle"]
+
+ONE_EACH = "A copy of this book is on loan to the member already."
 
 
 def settle(connection: Connection, book_id: int, *, back: int = 0) -> int:
@@ -46,8 +49,10 @@ def borrow(data: dict[str, Any], caller: Any, connection: Connection) -> dict[st
     book_id, user_id = data["book_id"], data.get("user_id", caller.user)
     connection.execute(select(User.id).where(User.id == user_id).with_for_update())  # one loan at a time
     free = settle(connection, book_id)
-    on_loan = select(func.count(Loan.id)).where(Loan.user_id == user_id, Loan.returned_at.is_(None))
-    if connection.execute(on_loan).scalar_one() >= MOST_LOANS:
+    on_loan = books_of(user_id, connection)
+    if book_id in on_loan:
+        raise Conflict(ONE_EACH)
+    if len(on_loan) >= MOST_LOANS:
         raise Conflict(f"{MOST_LOANS} books are on loan already. One has to come back first.")
     kept = delete(Hold).where(Hold.book_id == book_id, Hold.user_id == user_id, Hold.kept_until.is_not(None))
     if connection.execute(kept).rowcount == 0:
@@ -78,6 +83,12 @@ def renew(loan_id: int, user: int, token_info: dict[str, Any], connection: Conne
     return loans.read(loan_id, connection=connection)
 
 
+def books_of(user_id: int, connection: Connection) -> Sequence[int]:
+    """Return the numbers of the books that a member has."""
+    mine = select(Loan.book_id).where(Loan.user_id == user_id, Loan.returned_at.is_(None))
+    return connection.scalars(mine).all()
+
+
 def open_loan(loan_id: int, user: int, token_info: dict[str, Any], connection: Connection) -> Any:
     """Lock a loan that is the caller's, or anybody's at the desk, and return it."""
     wanted = select(Loan.book_id, Loan.user_id, Loan.returned_at, Loan.renewals).where(Loan.id == loan_id)
@@ -91,9 +102,11 @@ def open_loan(loan_id: int, user: int, token_info: dict[str, Any], connection: C
 
 @holds.before_create
 def wait(data: dict[str, Any], caller: Any, connection: Connection) -> None:
-    """Let nobody wait for a book that can be had."""
+    """Let nobody wait for a book that can be had, or is had already."""
     if settle(connection, data["book_id"]):
         raise Conflict("A copy of this book is free. Borrow it.")
+    if data["book_id"] in books_of(data.get("user_id", caller.user), connection):
+        raise Conflict(ONE_EACH)
 
 
 @holds.after_delete

@@ -69,7 +69,7 @@ class Book(Base):
 
     __tablename__ = "books"
     __table_args__ = (
-        CheckConstraint("copies >= 0", name="book_copies"),
+        CheckConstraint("copies BETWEEN 0 AND 10000", name="book_copies"),
         CheckConstraint("lent >= 0", name="book_lent"),
         CheckConstraint("copies >= lent", name="book_copies_lent"),
         Index("books_by_title", "title", "id"),

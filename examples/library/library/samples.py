@@ -8,7 +8,7 @@ Years before the invention of printing are about right. None has an ISBN, since 
 from __future__ import annotations
 
 import csv
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -70,7 +70,11 @@ def _load(connection: Connection) -> int:
     for book_id, number in lent.items():
         connection.execute(update(Book).where(Book.id == book_id).values(lent=Book.lent + number))
     gone = [book_id for book_id, number in sorted(lent.items()) if number == copies[book_id]]
-    waiting = [{"book_id": one, "user_id": members[number]} for number, one in enumerate(gone[:HOLDS])]
+    having = {(loan["book_id"], loan["user_id"]) for loan in loans if loan["returned_at"] is None}
+    waiting = [
+        {"book_id": one, "user_id": next(member for member in members[number:] if (one, member) not in having)}
+        for number, one in enumerate(gone[:HOLDS])
+    ]
     if waiting:
         connection.execute(insert(Hold), waiting)
     return len(new) + len(people) + len(loans) + len(waiting)
@@ -79,7 +83,7 @@ def _load(connection: Connection) -> int:
 def _loans(copies: dict[int, int], members: Sequence[int]) -> Iterator[dict[str, Any]]:
     """Yield loans of the last weeks: most are back, some are not, and a few should be."""
     random, now = Random(1851), clock.now()  # noqa: S311  # always the same
-    books, lent, held = list(copies), Counter[int](), Counter[int]()
+    books, lent, held = list(copies), Counter[int](), defaultdict[int, set[int]](set)
     for _ in range(LOANS):
         # Some books are borrowed more than others.
         book_id, user_id = books[int(len(books) * random.random() ** 3)], random.choice(members)
@@ -88,7 +92,7 @@ def _loans(copies: dict[int, int], members: Sequence[int]) -> Iterator[dict[str,
         loan = {"book_id": book_id, "user_id": user_id, "borrowed_at": began, "due_at": began + LOAN}
         if back < now:
             yield {**loan, "returned_at": back}
-        elif lent[book_id] < copies[book_id] and held[user_id] < MOST_LOANS:
+        elif lent[book_id] < copies[book_id] and len(held[user_id]) < MOST_LOANS and book_id not in held[user_id]:
             lent[book_id] += 1
-            held[user_id] += 1
+            held[user_id].add(book_id)
             yield {**loan, "returned_at": None}

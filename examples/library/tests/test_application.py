@@ -106,9 +106,11 @@ def test_the_samples_keep_the_rules(library: Any, app: Flask) -> None:
         ).all()
         assert lent == Counter(one.book_id for one in out)
         assert max(Counter(one.user_id for one in out).values()) <= library.rules.MOST_LOANS
+        assert max(Counter((one.user_id, one.book_id) for one in out).values()) == 1
         assert 0 < sum(one.due_at < library.clock.now().replace(tzinfo=None) for one in out) < len(out)
-        for book_id in connection.scalars(select(hold.book_id)):
+        for book_id, user_id in connection.execute(select(hold.book_id, hold.user_id)):
             assert connection.scalar(select(book.available).where(book.id == book_id)) == 0
+            assert (book_id, user_id) not in {(one.book_id, one.user_id) for one in out}
 
     with app.app_context():
         assert library.samples.load_samples() > 0

@@ -50,6 +50,19 @@ def test_five_books_at_a_time(ann: Any, add: Callable[..., int]) -> None:
     ann("POST", "/loans", 201, {"book_id": numbers[5]})
 
 
+def test_one_copy_of_a_book_is_enough(ann: Any, bob: Any, librarian: Any, add: Callable[..., int]) -> None:
+    """Nobody keeps a book for good by waiting for what they have."""
+    number = add(copies=2)
+    loan = ann("POST", "/loans", 201, {"book_id": number})
+    assert "on loan to the member already" in ann("POST", "/loans", 409, {"book_id": number})["detail"]
+    bob("POST", "/loans", 201, {"book_id": number})
+    assert "on loan to the member already" in ann("POST", "/holds", 409, {"book_id": number})["detail"]
+    for path in ("/loans", "/holds"):
+        librarian("POST", path, 409, {"book_id": number, "user_id": ann.id})
+    ann("POST", f"/loans/{loan['id']}/return", 200)
+    ann("POST", "/loans", 201, {"book_id": number})
+
+
 def test_a_loan_is_renewed_twice(clock: Any, ann: Any, add: Callable[..., int]) -> None:
     loan = ann("POST", "/loans", 201, {"book_id": add()})
     for number in (1, 2):

@@ -75,6 +75,20 @@ def test_what_is_received_goes_to_who_waits(librarian: Any, ann: Any, add: Calla
     assert ann("GET", f"/holds/{hold['id']}", 200)["kept_until"] is not None
 
 
+def test_no_delivery_makes_more_copies_than_a_book_can_have(
+    client: FlaskClient, librarian: Any, add: Callable[..., int]
+) -> None:
+    number = add(copies=9_999)
+    line = {"book_id": number, "quantity": 1, "unit_price": "5.00"}
+    for status in (200, 409):
+        order = librarian("POST", "/orders", 201, {"kind": "buy", "lines": [line]})["id"]
+        for step in ("approve", "order"):
+            librarian("POST", f"/orders/{order}/{step}", 200)
+        librarian("POST", f"/orders/{order}/receive", status)
+    assert client.get(f"/books/{number}").get_json()["copies"] == 10_000
+    assert librarian("GET", f"/orders/{order}", 200)["status"] == "ordered"
+
+
 STEPS = ("approve", "order", "receive", "cancel")
 ALLOWED = {
     "open": {"approve": "approved", "cancel": "cancelled"},

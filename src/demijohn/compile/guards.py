@@ -158,7 +158,7 @@ class Guard:
         right and lack a scope.
         """
         rejected = False
-        lacking: tuple[str, ...] = ()
+        lacking: list[str] = []
         known: dict[tuple[str, tuple[str, ...]], Caller | Missing | Rejected] = {}
         for checks in self.alternatives:
             callers: list[Caller] = []
@@ -172,14 +172,14 @@ class Guard:
                 continue
             for check, caller in zip(checks, callers, strict=True):
                 if check.scopes and not self.mocked and not check.allows(caller):
-                    lacking = check.scopes
+                    lacking.append(" ".join(check.scopes))
                     break
             else:
                 return callers[0] if len(callers) == 1 else _joined(checks, callers)
         if lacking:
             raise Forbidden(
-                f"The credentials lack a scope: {' '.join(lacking)} is needed.",
-                headers=self._challenge(f'error="insufficient_scope", scope="{" ".join(lacking)}"'),
+                f"The credentials lack a scope: {' or '.join(dict.fromkeys(lacking))} is needed.",
+                headers=self._challenge(f'error="insufficient_scope", scope="{lacking[0]}"'),
             )
         if () in self.alternatives and not rejected and not self._stray(request):
             return ANONYMOUS
