@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
 WORKERS ?= 2
+PORT ?= 5000
 
 .PHONY: setup demo test coverage lint types bench lock clean
 
 setup: $(VENV)/.run
 
 demo: setup
-	@$(BIN)/demijohn demo
+	@$(BIN)/demijohn demo --port $(PORT)
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal

@@ -334,7 +334,12 @@ def _serve(app: Flask, addition: _Addition, formats: Mapping[str, Callable[[str]
     state.dispatcher.add(resources, reserved, base_path)
     state.apis = (*state.apis, Api(contract, wrinkles, resources, base_path))
     if wrinkles:
-        app.logger.warning("%s has warnings (%d); `demijohn check` lists them", addition.path, len(wrinkles))
+        app.logger.warning(
+            "%s has warnings (%d); `demijohn check` lists them, beginning with: %s",
+            addition.path,
+            len(wrinkles),
+            wrinkles[0],
+        )
 
 
 @contextmanager

@@ -68,6 +68,27 @@ LATER = PLAIN.replace(
     "String(20))\n",
     "String(40))\n    nick: Mapped[str | None] = mapped_column(String(10), index=True)\n",
 )
+# More of everything, and nothing else.
+MORE = (
+    PLAIN.replace("ForeignKey, String", "CheckConstraint, ForeignKey, String, UniqueConstraint")
+    .replace(
+        "String(20))\n",
+        "String(20))\n    nick: Mapped[str | None] = mapped_column(String(10), index=True)\n"
+        "    tag_id: Mapped[int | None] = mapped_column(ForeignKey('tag.id', name='of_tag'))\n",
+    )
+    .replace(
+        '"person"\n',
+        '"person"\n    __table_args__ = (CheckConstraint("nick <> \'\'", name="nick_said"),'
+        ' UniqueConstraint("tag_id", name="one_of_tag"))\n',
+        1,
+    )
+    + """
+class Tag(Base):
+    __tablename__ = "tag"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    word: Mapped[str] = mapped_column(String(20), index=True)
+"""
+)
 
 
 @pytest.fixture(params=DATABASES)
@@ -229,18 +250,61 @@ def test_the_first_migration_takes_over_a_database_that_has_the_tables(engine: s
     assert count(engine, "note") == 3
 
 
+def test_a_database_without_migrations_gets_what_the_models_have_more_by_a_second_migration(
+    engine: sa.Engine,
+) -> None:
+    application()
+    done("create", ".")
+    fill(engine)
+    application(MORE)
+    lines = done("migrate", ".", "-m", "add tags")
+    assert [line.partition("_")[2] for line in lines if line.startswith("Wrote")] == [
+        "make_the_tables.py.",
+        "add_tags.py.",
+    ]
+    assert lines[1] == "The database has these tables already, and is marked as up to date."
+    assert lines[-1] == "Read it, then run `demijohn db upgrade .`."
+    done("upgrade", ".")
+    assert done("check", ".")[-1].endswith("it is as the models describe it.")
+    assert count(engine, "note") == 3
+    done("downgrade", ".")
+    assert tables(engine) == ["alembic_version", "note", "person"]
+    assert {one["name"] for one in sa.inspect(engine).get_columns("person")} == {"id", "name"}
+    done("downgrade", ".", "base")
+    assert tables(engine) == ["alembic_version"]
+    done("upgrade", ".")
+    assert done("check", ".")[-1].endswith("it is as the models describe it.")
+
+
 def test_the_first_migration_is_not_written_for_other_tables_than_there_are(engine: sa.Engine) -> None:
     application()
     done("create", ".")
     application(LATER)
     lines = refused("migrate", ".", "-m", "make the tables")
-    assert (
-        lines[0] == "Error: The first migration makes all tables, and the database has some of them that are different:"
+    assert lines[0] == (
+        "Error: The first migration makes the tables that the database has, and the models have changed since:"
     )
     assert "  person.nick: the database has no such column" in lines
-    assert revisions() == []
+    assert "git stash" in lines[-1]
+    assert not Path("migrations").exists()
     application()
     done("migrate", ".", "-m", "make the tables")
+
+
+@pytest.mark.parametrize("database", ["sqlite"])
+def test_what_the_models_have_for_another_database_is_no_difference(engine: sa.Engine) -> None:
+    application(
+        PLAIN.replace("ForeignKey, String", "ForeignKey, Index, String").replace(
+            '    __tablename__ = "person"\n',
+            '    __tablename__ = "person"\n'
+            '    __table_args__ = (Index("by_name", "name", postgresql_using="gin").ddl_if(dialect="postgresql"),)\n',
+        )
+    )
+    done("create", ".")
+    assert done("check", ".") == ["There are no migrations; it is as the models describe it."]
+    done("migrate", ".", "-m", "make the tables")
+    assert "by_name" not in Path("migrations/versions", *revisions()).read_text()
+    assert done("check", ".")[-1].endswith("it is as the models describe it.")
 
 
 def test_migrations_that_are_behind_have_to_be_run_first(engine: sa.Engine) -> None:
@@ -264,6 +328,8 @@ def test_a_database_at_a_revision_that_is_not_there_is_told(engine: sa.Engine) -
 @pytest.mark.parametrize("database", ["sqlite"])
 def test_without_migrations_there_is_nothing_to_run(engine: sa.Engine) -> None:
     application()
+    done("migrate", ".", "-m", "make the tables")
+    Path("migrations/versions", *revisions()).unlink()
     assert refused("upgrade", ".") == [
         "Error: There are no migrations in migrations. `demijohn db migrate . -m ...` writes one;"
         " `demijohn db create .` makes the tables without."

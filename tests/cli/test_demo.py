@@ -221,7 +221,7 @@ def test_an_old_database_that_does_not_fit_is_told(tmp_path: Path, monkeypatch: 
         connection.execute("CREATE TABLE person (id INTEGER PRIMARY KEY)")
     connection.close()
     result = run("--folder", str(tmp_path), "--port", "0")
-    assert (result.exit_code, "person" in result.stderr) == (1, True)
+    assert (result.exit_code, "person" in result.stderr, f"Delete {tmp_path}" in result.stderr) == (1, True, True)
 
 
 # The command

@@ -191,7 +191,8 @@ def test_a_port_that_is_taken_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         status, output = run("openapi.yaml", "--mock", "--port", str(port))
-    assert (status, output) == (1, f"Error: Cannot listen on 127.0.0.1 port {port}: Address already in use.\n")
+    told = f"Cannot listen on 127.0.0.1 port {port}: Address already in use. Choose another port; 0 takes one"
+    assert (status, output) == (1, f"Error: {told} that is free.\n")
 
 
 def test_a_host_that_does_not_exist_is_an_error() -> None:

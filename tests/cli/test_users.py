@@ -145,7 +145,7 @@ def test_other_columns_can_be_set() -> None:
     ("words", "told"),
     [
         (["--login", "nick=x"], "does not log in by 'nick'"),
-        ([], "nobody could log in"),
+        ([], "say who it is: --login email=... or --login name=..."),
         (["--login", "name"], "write NAME=VALUE"),
         (["--email", "a@x.org", "--set", "role=admin"], "no such column to set"),
         (["--email", "a@x.org", "--set", "name=a"], "no such column to set"),
@@ -267,7 +267,7 @@ def test_no_server_starts_without_the_tables_of_sessions(tmp_path: Path) -> None
     connection.close()
     result = CliRunner().invoke(main, ["run", "app:app", "--port", "0"])
     assert result.exit_code == 1
-    assert "the database has no table `demijohn_session`; `demijohn db create` makes it" in result.stderr
+    assert "the database has no table `demijohn_session`; `demijohn db create TARGET` makes it" in result.stderr
 
 
 def test_two_passwords_that_differ_are_asked_for_again() -> None:

@@ -11,6 +11,7 @@ from demijohn.contract.limits import Limits
 from demijohn.contract.sources import Source, parse
 from demijohn.errors import ContractError
 
+MEND = "look at the indentation and the quotes here and on the line before; a text with `: ` in it needs quotes"
 LIMITS = Limits(bytes=1_000_000, depth=20, nodes=1000)
 
 
@@ -129,7 +130,11 @@ def test_an_anchor_can_be_given_again() -> None:
         ("a: {<<: {x: 1}, <<: {y: 1}}", ["a.yaml:1: the key `<<` was already written on line 1; write each key once"]),
         (
             "a: 1\n\tb: 2",
-            ["a.yaml:2: this is not YAML: found a tab character that violates indentation; write YAML 1.2"],
+            [f"a.yaml:2: this is not YAML: found a tab character that violates indentation; {MEND}"],
+        ),
+        (
+            "a:\n  summary: Add: more",
+            [f"a.yaml:2: this is not YAML: mapping values are not allowed in this context; {MEND}"],
         ),
         ("a: *b", ["a.yaml:1: the alias `*b` names no anchor; write `&b` before it"]),
         ("a: &b\n  - *b", ["a.yaml:2: the alias `*b` is inside of the value that it names; use `$ref`"]),

@@ -175,7 +175,7 @@ def test_an_optional_property_without_a_column_is_left_out_with_a_warning() -> N
     assert tree(laid.shape("GET /people/{id}").view) == ["id"]
     assert laid.warnings == [
         f"14: `moon` is no column of {HERE}.Person, so no answer ever has it; "
-        "name its column by `x-column`, or leave it out"
+        "add the column to the model, name another by `x-column`, or leave it out"
     ]
 
 
@@ -222,7 +222,8 @@ def test_a_body_cannot_hold_what_is_computed_unknown_or_related() -> None:
     assert laid.of("POST /people") is None
     assert [one.partition(": ")[2] for one in laid.problems] == [
         f"`shouted` is {HERE}.Person.shouted, which is computed and cannot be written; make it `readOnly: true`",
-        f"`moon` is no column of {HERE}.Person; name its column by `x-column`, or leave it out",
+        f"`moon` is no column of {HERE}.Person; "
+        "add the column to the model, name another by `x-column`, or leave it out",
         "`addresses` leads to address, and a body writes to one table only; "
         "make it `readOnly: true`, or describe a body without it",
     ]

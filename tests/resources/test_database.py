@@ -258,7 +258,7 @@ class TestReadAndWrite:
             either.read(needed, {})
         with pytest.raises(OutdatedError):
             either.write(lambda open_transaction: open_transaction.run(needed, {}))
-        assert caplog.text.count("`demijohn db create` makes it") == 2
+        assert caplog.text.count("`demijohn db create TARGET` makes it") == 2
         assert names(either) == []
 
     def test_the_applications_own_sql_stays_its_own(self, either: Database) -> None:
@@ -591,14 +591,17 @@ class TestSQLite:
         other.dispose()
         assert 0.2 < waits[0] < 3
 
-    def test_an_old_version_is_warned_of_once(
+    def test_an_old_version_is_warned_of_once_and_in_production(
         self, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.setattr(sqlite_database, "_is_warned", False)
         monkeypatch.setattr(sqlite_database, "_FIXED", (99, 0, 0))
         with caplog.at_level(logging.WARNING, logger="demijohn"):
+            open_database(f"sqlite:///{path}", Settings()).close()
+            assert caplog.records == []
+            monkeypatch.setattr(sqlite_database, "_is_warned", False)
             for _ in range(2):
-                open_database(f"sqlite:///{path}", Settings()).close()
+                open_database(f"sqlite:///{path}", Settings(environment="production")).close()
         assert [record.message.split(" can damage")[0] for record in caplog.records] == [
             f"SQLite {sqlite3.sqlite_version}"
         ]

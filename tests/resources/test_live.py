@@ -37,7 +37,10 @@ from demijohn.resources import idempotency
 from demijohn.resources.live import Difference, check_live
 from demijohn.resources.models import read_models
 
-UPGRADE = "`demijohn db upgrade` brings the database to the models"
+UPGRADE = (
+    "`demijohn db migrate TARGET -m ...` writes what changed, and `demijohn db upgrade TARGET` brings the database to"
+    " the models"
+)
 NONE = Difference((), ())
 TYPES: list[Any] = [
     *(BigInteger, SmallInteger, Boolean, Date, DateTime, DateTime(timezone=True), Float, LargeBinary),
@@ -68,8 +71,8 @@ def test_what_was_made_from_the_models_does_not_differ(engine: Engine) -> None:
 
 def test_a_table_that_is_missing_is_a_problem(engine: Engine) -> None:
     assert compare(engine, None, table()).problems == (
-        "the database has no table `thing`; `demijohn db create` makes it, or `demijohn db upgrade` where there are "
-        "migrations",
+        "the database has no table `thing`; `demijohn db create TARGET` makes it, or `demijohn db upgrade TARGET` "
+        "where there are migrations",
     )
 
 

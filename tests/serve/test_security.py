@@ -219,6 +219,13 @@ def test_a_scheme_without_a_function_stops_the_start(build: Build, module: Modul
         client_for(build, [{"tls": []}], tls={"type": "mutualTLS"})
 
 
+def test_a_scheme_where_none_is_declared_stops_the_start(build: Build) -> None:
+    demanding = contract([{"ghost": []}])
+    del demanding["components"]["securitySchemes"]
+    with pytest.raises(BindingError, match="declare the scheme in `components` under `securitySchemes`"):
+        build(demanding, read=read, create=lambda user, body=None: {"user": user})
+
+
 def test_an_unused_scheme_needs_no_function(build: Build, sec: list[str]) -> None:
     client = client_for(build, [], spare={"type": "http", "scheme": "bearer"})
     assert client.get("/").json == {"user": None}

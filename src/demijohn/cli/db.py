@@ -17,6 +17,7 @@ from sqlalchemy import Engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
 from demijohn.cli.differences import differences
+from demijohn.cli.lacks import Lacks
 from demijohn.cli.migrations import Folder, compare, unguarded
 from demijohn.cli.problems import count
 from demijohn.cli.resources import open_resources
@@ -26,6 +27,9 @@ from demijohn.resources.database import create_tables
 from demijohn.resources.engines import database_file
 
 __all__ = ["db"]
+
+# What the first migration does where a second one has the message that was given.
+_FIRST = "make the tables"
 
 
 @click.group(short_help="Create the tables of TARGET, and change them by migrations.")
@@ -129,26 +133,28 @@ def migrate(target: str, message: str, directory: Path | None) -> None:
     """Write a migration for what the models of TARGET have become.
 
     The database has to be up to date. Read the migration before you run it: a renamed column, for one, is written
-    as one that goes and one that comes.
+    as one that goes and one that comes. The first one makes all tables; where the database has them already and the
+    models have more by now, it makes those of the database, and a second one adds the rest.
     """
     with _work(target, directory) as work:
-        is_new = not work.folder.exists
-        if is_new:
+        is_first = not work.folder.exists or (work.folder.is_ours and not _heads(work.folder.scripts()))
+        lacks = _lacks(work) if is_first and work.present() else None
+        if not work.folder.exists:
             work.folder.make()
-        is_first = work.folder.is_ours and not _heads(work.folder.scripts())
-        adopted = is_first and bool(work.present())
-        if adopted:
-            _refuse_other_tables(work)
-        made = work.folder.write(message, _leave_own_tables(work), from_nothing=is_first)
+        if lacks is not None:
+            first = work.folder.write(_FIRST if lacks else message, lacks.take_out, from_nothing=True)
+            if first is not None:
+                click.echo(f"Wrote {_seen(Path(first.path))}.")
+            command.stamp(work.folder.config(), "heads")
+            click.echo("The database has these tables already, and is marked as up to date.")
+            if not lacks:
+                return
+        made = work.folder.write(message, _leave_own_tables(work), from_nothing=is_first and lacks is None)
         if made is None:
             click.echo("The models are as the migrations have them: there is nothing to write.")
             return
         click.echo(f"Wrote {_seen(Path(made.path))}.")
-        if adopted:
-            command.stamp(work.folder.config(), "heads")
-            click.echo("The database has these tables already, and is marked as up to date.")
-        else:
-            click.echo(f"Read it, then run `demijohn db upgrade {target}`.")
+        click.echo(f"Read it, then run `demijohn db upgrade {target}`.")
 
 
 @db.command()
@@ -204,7 +210,7 @@ def check(target: str, directory: Path | None) -> None:
 
 def _move(target: str, directory: Path | None, revision: str, run: Callable[..., None]) -> None:
     with _work(target, directory) as work:
-        if not work.folder.exists:
+        if not work.folder.exists or not _heads(work.folder.scripts()):
             raise click.ClickException(
                 f"There are no migrations in {_seen(work.folder.path)}. `demijohn db migrate {target} -m ...` writes"
                 f" one; `demijohn db create {target}` makes the tables without."
@@ -245,20 +251,23 @@ def _pending(scripts: ScriptDirectory, revisions: Sequence[str], target: str) ->
             yield f"the migration {_told(script)} has not been run: run `demijohn db upgrade {target}`"
 
 
-def _refuse_other_tables(work: _Work) -> None:
-    """Refuse to write the first migration beside a database whose tables are not those that it would make."""
+def _lacks(work: _Work) -> Lacks:
+    """Return what a database without migrations lacks; refuse one that differs from its models in another way."""
     with work.engine.connect() as connection:
-        lines = differences(compare(connection, work.resources.metadatas))
-    if lines:
+        changes = compare(connection, work.resources.metadatas)
+    lacks = Lacks.of(changes)
+    if lacks is None:
         raise click.ClickException(
             "\n".join(
                 [
-                    "The first migration makes all tables, and the database has some of them that are different:",
-                    *(f"  {line}" for line in lines),
-                    "Write it with the models that the database was made for, or with an empty database.",
+                    "The first migration makes the tables that the database has, and the models have changed since:",
+                    *(f"  {line}" for line in differences(changes)),
+                    "Take the changes back (git stash), write the first migration, make the changes again (git stash"
+                    " pop), and write the second. Or begin with an empty database.",
                 ]
             )
         )
+    return lacks
 
 
 def _leave_own_tables(work: _Work) -> Callable[[MigrationScript], None]:

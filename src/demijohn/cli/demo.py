@@ -15,6 +15,7 @@ import click
 from flask import Flask
 
 from demijohn.cli.examples import EXAMPLES, Example
+from demijohn.cli.problems import tell
 from demijohn.cli.resources import verify
 from demijohn.cli.server import THREADS, address_of, claim, serve
 from demijohn.cli.serving import for_threads, in_a_worker
@@ -22,6 +23,7 @@ from demijohn.cli.start_page import Shown, start_page
 from demijohn.cli.target import Options, environment, find, open_application, state_of
 from demijohn.cli.users import add_user
 from demijohn.compile import importable
+from demijohn.errors import MismatchError
 from demijohn.turns import Wsgi
 
 __all__ = ["Demo", "demo"]
@@ -64,7 +66,7 @@ class Demo:
         for name, target in self.targets:
             database = self._database(name)
             if database.exists():
-                verify(self.open(name, target))
+                self._check(name, target)
                 continue
             try:
                 self._fill(name, self.open(name, target))
@@ -78,6 +80,15 @@ class Demo:
         with suppress(FileNotFoundError):
             return (self.folder / _ACCOUNTS).read_text(encoding="utf-8").splitlines()
         return []
+
+    def _check(self, name: str, target: str) -> None:
+        try:
+            verify(self.open(name, target))
+        except MismatchError as error:
+            tell(error)
+            raise click.ClickException(
+                f"The data of {name} were made for other models. Delete {self.folder}: the next start makes new ones."
+            ) from error
 
     def _fill(self, name: str, app: Flask) -> None:
         """Load the samples of an example, and make an account for each of its `ROLES`: both of its module `samples`."""

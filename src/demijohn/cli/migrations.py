@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -136,9 +137,17 @@ def _no_table(name: str | None, kind: str, parents: Any) -> bool:
     return kind != "table"
 
 
+def _is_meant(connection: Connection, thing: Any, name: str | None, kind: str, reflected: bool, other: Any) -> bool:
+    """Leave out what the models have for other databases, by `ddl_if`: `create_all` does not make it here either."""
+    condition = getattr(thing, "_ddl_if", None)
+    return condition is None or bool(condition._should_execute(None, thing, connection))
+
+
 def compare(connection: Connection, metadatas: Sequence[MetaData]) -> UpgradeOps:
     """Return what the models would change about a database that has no migrations."""
-    context = MigrationContext.configure(connection, opts={"compare_type": _differ})
+    context = MigrationContext.configure(
+        connection, opts={"compare_type": _differ, "include_object": partial(_is_meant, connection)}
+    )
     changes = produce_migrations(context, _one_or_all(metadatas)).upgrade_ops
     assert changes is not None
     return changes
@@ -174,6 +183,7 @@ def run_migrations(context: Any, **options: Any) -> None:
         if name == "sqlite":
             options.setdefault("transactional_ddl", True)
             _begin_at_once(connection)
+        options.setdefault("include_object", partial(_is_meant, connection))
         context.configure(connection=connection, **options)
         with context.begin_transaction(), _alone(connection, name):
             if name != "sqlite" or _only_looks(context):

@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import socket
 from collections.abc import Callable
+from errno import EADDRINUSE
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,8 @@ def claim(host: str, port: int) -> tuple[str, int]:
             return host, port
     except OSError as error:
         reason = error.strerror or str(error)
-        raise click.ClickException(f"Cannot listen on {host} port {port}: {reason}.") from error
+        free = " Choose another port; 0 takes one that is free." if error.errno == EADDRINUSE else ""
+        raise click.ClickException(f"Cannot listen on {host} port {port}: {reason}.{free}") from error
 
 
 def address_of(host: str, port: int) -> str:

@@ -100,8 +100,9 @@ def _names(accounts: Accounts, target: str, given: Mapping[str, str]) -> dict[st
     model = accounts.model
     unknown = [name for name in given if name not in model.login]
     if unknown or not given:
+        allowed = " or ".join(f"--login {one}=..." for one in model.login)
         wrong = f"a user of {target} does not log in by {unknown[0]!r}" if unknown else "nobody could log in"
-        raise click.ClickException(f"{wrong}; allowed are {', '.join(f'--login {one}=...' for one in model.login)}.")
+        raise click.ClickException(f"{wrong}; say who it is: {allowed}.")
     names = {name: model.normal(name, text) for name, text in given.items()}
     for name, text in names.items():
         try:

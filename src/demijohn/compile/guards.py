@@ -317,6 +317,8 @@ def _compile_check(
         verifier = "" if find_verifier is None else find_verifier(scheme)
         if isinstance(verifier, str):
             allowed = f"set {keys[0]} to a function" if keys else "use http, apiKey, oauth2 or openIdConnect"
+            if not scheme.is_declared:
+                allowed = "declare the scheme in `components` under `securitySchemes`"
             why = f" ({verifier})" if verifier else ""
             report(scheme.place, f"security scheme {scheme.name!r} has no function that checks it{why}", allowed)
         else:

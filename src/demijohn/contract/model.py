@@ -145,7 +145,8 @@ class Scheme:
 
     `hooks` holds the Connexion keys that name functions: `x-bearerInfoFunc` and its like.
     `parameter` and `location` are set for `apiKey`; `http_scheme` is lower case for `http` kinds; `openid_url` is the
-    discovery document of `openIdConnect`.
+    discovery document of `openIdConnect`. One that is demanded without being declared has no other fields, and nothing
+    satisfies it.
     """
 
     name: str
@@ -159,6 +160,7 @@ class Scheme:
     scopes: Mapping[str, str] = field(default_factory=_no_entries)
     hooks: Mapping[str, str] = field(default_factory=_no_entries)
     extensions: Mapping[str, Any] = field(default_factory=_no_entries)
+    is_declared: bool = True
 
 
 @dataclass(frozen=True, slots=True)

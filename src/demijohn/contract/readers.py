@@ -105,7 +105,7 @@ class Reader:
                     f"the security scheme `{name}` is not declared, nor is any other: nobody can satisfy it",
                     "declare it",
                 )
-                schemes.setdefault(name, Scheme(name, "http", place))
+                schemes.setdefault(name, Scheme(name, "http", place, is_declared=False))
         return schemes
 
     def counts(self, place: Place) -> bool:

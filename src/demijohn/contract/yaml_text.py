@@ -21,6 +21,8 @@ __all__ = ["Lines", "YamlBuilder"]
 Lines: TypeAlias = dict[int, list[int]]
 """The lines of the members of each container, in their order, by the container's identity."""
 
+# What such a line, or the one before it, mostly lacks.
+_MEND = "look at the indentation and the quotes here and on the line before; a text with `: ` in it needs quotes"
 _CORE_NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _CORE_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _CORE_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -111,7 +113,7 @@ class YamlBuilder:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             problem = (error.problem or error.context or "a syntax error").replace("\n", " ")
-            self._stop((mark.line if mark else 0) + 1, f"this is not YAML: {problem}", "write YAML 1.2")
+            self._stop((mark.line if mark else 0) + 1, f"this is not YAML: {problem}", _MEND)
         if self._findings:
             raise ContractError(self._findings)
         return self._root

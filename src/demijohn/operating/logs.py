@@ -195,14 +195,17 @@ def mask(text: str) -> str:
 
 
 def logging_config() -> dict[str, Any]:
-    """Return the configuration, for `logging.config.dictConfig`, of a server whose own lines are to be JSON, too."""
+    """Return the configuration, for `logging.config.dictConfig`, of a server whose own lines are to be JSON, too.
+
+    A server's own lines of requests are left out: Demijohn's have more in them, and mask secrets in the query.
+    """
     handler = {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}
-    names = ("_granian", "granian.access", "gunicorn.error", "gunicorn.access")
+    levels = {"_granian": "INFO", "gunicorn.error": "INFO", "granian.access": "ERROR", "gunicorn.access": "ERROR"}
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": "demijohn.operating.JsonLines"}},
         "handlers": {"json": handler},
         "root": {"handlers": ["json"], "level": "INFO"},
-        "loggers": {name: {"handlers": ["json"], "level": "INFO", "propagate": False} for name in names},
+        "loggers": {name: {"handlers": ["json"], "level": level, "propagate": False} for name, level in levels.items()},
     }

@@ -339,7 +339,7 @@ def hint_for(name: str, known: Iterable[str], *, by_column: bool = False) -> str
     close = get_close_matches(name, names, 1) or get_close_matches(snake, names, 1)
     if close:
         return f"did you mean `{close[0]}`?" + (" (`x-column` names another column)" if by_column else "")
-    return "name its column by `x-column`, or leave it out" if by_column else "leave it out"
+    return "add the column to the model, name another by `x-column`, or leave it out" if by_column else "leave it out"
 
 
 def _target(model: Model, name: str) -> _Target | None:

@@ -16,7 +16,10 @@ from demijohn.resources.outdated import REMEDY
 
 __all__ = ["Difference", "check_live"]
 
-_UPGRADE = "`demijohn db upgrade` brings the database to the models"
+_UPGRADE = (
+    "`demijohn db migrate TARGET -m ...` writes what changed, and `demijohn db upgrade TARGET` brings the database to"
+    " the models"
+)
 _WORD = re.compile(r"\s*([A-Z]+)")
 _KINDS = {
     **dict.fromkeys(("INTEGER", "INT", "BIGINT", "SMALLINT", "MEDIUMINT", "SERIAL", "BIGSERIAL"), "integer"),

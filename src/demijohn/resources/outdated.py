@@ -12,7 +12,7 @@ from demijohn.resources.engines import in_words
 
 __all__ = ["REMEDY", "OutdatedError", "check_outdated"]
 
-REMEDY = "`demijohn db create` makes it, or `demijohn db upgrade` where there are migrations"
+REMEDY = "`demijohn db create TARGET` makes it, or `demijohn db upgrade TARGET` where there are migrations"
 
 _logger = logging.getLogger("demijohn")
 

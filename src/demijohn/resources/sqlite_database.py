@@ -74,7 +74,7 @@ class FileDatabase:
         # Only one thread at a time writes, so one connection will do, whichever thread it is.
         self._writer: sqlite3.Connection | None = None
         _databases.add(self)
-        _warn_of_version()
+        _warn_of_version(logging.WARNING if settings.environment == "production" else logging.DEBUG)
 
     def read(self, statement: Statement, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run a reading statement by itself and return its rows."""
@@ -281,11 +281,12 @@ class _Kept:
             self.connection.close()
 
 
-def _warn_of_version() -> None:
+def _warn_of_version(level: int) -> None:
     global _is_warned
     if not _is_warned and sqlite3.sqlite_version_info < _FIXED:
         _is_warned = True
-        _logger.warning(
+        _logger.log(
+            level,
             "SQLite %s can damage a file in a rare case when several connections write and checkpoint it, which %s"
             " cannot. Demijohn's own writes take turns and are safe; let no other program write to the file meanwhile.",
             sqlite3.sqlite_version,
