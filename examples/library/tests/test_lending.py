@@ -174,6 +174,10 @@ def test_the_desk_sees_what_is_overdue(clock: Any, ann: Any, librarian: Any, add
     found = librarian("GET", "/loans/overdue?per_page=1", 200)
     assert [loan["id"] for loan in found["loans"]] == [late["id"]]
     assert (found["total"], found["page"], found["pages"]) == (1, 1, 1)
+    assert found["loans"][0].keys().isdisjoint(("book", "user"))
+    shown = librarian("GET", "/loans/overdue?include=book,user", 200)["loans"][0]
+    assert (shown["book"]["title"], shown["user"]["username"]) == ("The Odyssey", "ann")
+    librarian("GET", "/loans/overdue?include=cover", 400)
     assert librarian("GET", "/loans/overdue?page=2", 200)["loans"] == []
     now = "2026-01-27T09:30:00Z"
     assert librarian("GET", f"/loans?returned_at__isnull=true&due_at__lt={now}", 200)["total"] == 1
