@@ -124,6 +124,7 @@ paths:
     x-owner: user_id
     get:
       x-rate-limit: 0 per minute
+      x-cache: for long
       responses: {"200": {description: ok}}
     post:
       responses: {"200": {description: ok}}
@@ -150,7 +151,8 @@ def test_the_keys_of_demijohn_are_checked_in_a_contract_alone() -> None:
         ("4", "`x-rate-limit`: found 'many per hour'"),
         ("7", "`x-owner` of an operation is 'user_id'"),
         ("9", "`x-rate-limit`: found '0 per minute', with a number that is too small or too large"),
-        ("18", "`x-owner` of the schema `Note` is {'columns': 'user_id'}"),
+        ("10", "`x-cache`: found 'for long', and seconds are a whole number from 1 to 31536000"),
+        ("19", "`x-owner` of the schema `Note` is {'columns': 'user_id'}"),
     }
     assert len(problems) == len(told)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from demijohn.contract import load
+from demijohn.contract.check import EXTENSIONS
 from demijohn.errors import ContractError
 from demijohn.settings import Settings
 
@@ -505,6 +507,47 @@ def test_a_path_parameter_in_another_file_must_be_required(bench: Bench) -> None
     bench.write("name: x\nin: path\nschema: {}", "x.yaml")
     document = bench.document(paths={"/{x}": {"get": {"parameters": [{"$ref": "x.yaml"}], "responses": OK}}})
     assert [str(one) for one in bench.findings(document)] == ["x.yaml:1: `required` is missing; add it"]
+
+
+def test_an_extension_that_is_almost_one_of_ours_is_told(bench: Bench) -> None:
+    text = """
+        x-rate-limits: 5 per hour
+        x-logo: {url: logo.svg}
+        security: [{token: []}]
+        paths:
+          /notes:
+            x-cahce: 60
+            get:
+              x-onwer: false
+              x-codegen-request-body-name: body
+              responses:
+                "200": {description: ok, content: {application/json: {schema: {$ref: "#/components/schemas/Note"}}}}
+        components:
+          securitySchemes:
+            token: {type: http, scheme: bearer, x-bearerInfoFunction: hooks.by_token}
+          schemas:
+            Note:
+              x-resorce: Note
+              x-tags: [note]
+              type: object
+              properties: {x-colunm: {type: string, x-colunm: text}}
+              example: {x-cahce: 1}
+    """
+    assert bench.wrinkles(yaml(text)) == [
+        "3: `x-rate-limits` means nothing; did you mean `x-rate-limit`?",
+        "8: `x-cahce` means nothing; did you mean `x-cache`?",
+        "10: `x-onwer` means nothing; did you mean `x-owner`?",
+        "16: `x-bearerInfoFunction` means nothing; did you mean `x-bearerInfoFunc`?",
+        "19: `x-resorce` means nothing; did you mean `x-resource`?",
+        "22: `x-colunm` means nothing; did you mean `x-column`?",
+    ]
+
+
+def test_the_extensions_are_those_of_the_documentation() -> None:
+    page = Path(__file__).parents[2].joinpath("docs/reference/contract.md").read_text(encoding="utf-8")
+    table = page.partition("## Extensions")[2].partition("\nOthers are kept")[0]
+    keys = {key for line in table.splitlines() for key in re.findall(r"`(x-[\w-]+)", line.partition(" | ")[0])}
+    assert keys == set(EXTENSIONS)
 
 
 def test_strict_makes_wrinkles_problems(bench: Bench) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +90,19 @@ def watched(tmp_path: Path, module: Callable[..., None], logging_as_before: None
     module("watched_hooks", check=lambda token: {"sub": token})
 
     def make(
-        before: Callable[[Flask], Any] = lambda app: None, contract: str = CONTRACT, **settings: Any
+        before: Callable[[Flask], Any] = lambda app: None,
+        contract: str = CONTRACT,
+        models: Sequence[type] = (),
+        **settings: Any,
     ) -> FlaskClient:
         (tmp_path / "openapi.yaml").write_text(contract, encoding="utf-8")
         app = Flask("watched", root_path=str(tmp_path))
         before(app)
         functions: dict[str, Callable[..., Any]] = {"read": read, "fail": fail, "mine": mine, "stream": stream}
-        Demijohn(app, settings=Settings(**settings)).add_contract("openapi.yaml", resolver=functions.get)
+        api = Demijohn(app, settings=Settings(**settings))
+        for model in models:
+            api.resource(model)
+        api.add_contract("openapi.yaml", resolver=functions.get)
         app.test_client_class = _Client
         return app.test_client()
 

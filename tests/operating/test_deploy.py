@@ -41,6 +41,10 @@ def test_every_setting_that_a_file_names_exists(name: str) -> None:
     assert set(_VARIABLE.findall(read(name))) <= SETTINGS
 
 
+def test_what_the_service_writes_is_for_nobody_else() -> None:
+    assert "UMask=0077" in read("library@.service").splitlines()
+
+
 def test_the_processes_of_compose_are_those_of_the_balancer_and_the_image() -> None:
     compose = yaml.safe_load(read("compose.yaml"))
     services: dict[str, Any] = compose["services"]

@@ -7,11 +7,14 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TextIO, cast
 
 import pytest
 from flask.logging import default_handler, wsgi_errors_stream
 from flask.testing import FlaskClient
+from members import SCHEMAS, WORDS, Word
+from small_apis import contract
 
 from demijohn.operating import JsonLines
 from demijohn.operating.masks import Masks, is_secret_name, own_secrets
@@ -30,13 +33,19 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJlLW9mLWl0"
 
 
 @pytest.fixture
-def json_client(watched: Watched, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> FlaskClient:
+def json_watched(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    """Return what makes a client of the application whose log is JSON."""
+    handler = logging.StreamHandler(cast(TextIO, wsgi_errors_stream))
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
+    return partial(watched, log_format="json", access_log=True)
+
+
+@pytest.fixture
+def json_client(json_watched: Watched, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> FlaskClient:
     """Return a client of the application whose log is JSON, with secrets in its environment."""
     for name, secret in SECRETS.items():
         monkeypatch.setenv(name, secret)
-    handler = logging.StreamHandler(cast(TextIO, wsgi_errors_stream))
-    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
-    return watched(log_format="json", access_log=True, unknown_query="ignore")
+    return json_watched(unknown_query="ignore")
 
 
 def lines(client: FlaskClient, capsys: Capture) -> list[dict[str, Any]]:
@@ -91,6 +100,20 @@ def test_a_record_of_a_request_says_which(json_client: FlaskClient, capsys: Capt
     logging.getLogger("mine").warning("outside")
     (outside,) = lines(json_client, capsys)
     assert "request_id" not in outside
+
+
+def test_that_the_database_is_away_is_told_with_the_request_that_found_out(
+    json_watched: Watched, capsys: Capture
+) -> None:
+    url = "mariadb+pymysql://ann:s3cr3t-v4lu3@127.0.0.1:1/none"
+    client = json_watched(contract=json.dumps(contract(WORDS, SCHEMAS)), models=[Word], database_url=url)
+    answer = client.get("/words", headers={"X-Request-ID": "three"})
+    assert (answer.status_code, answer.headers["X-Request-ID"]) == (503, "three")
+    told, line = lines(client, capsys)
+    assert told["message"].startswith("The database mariadb+pymysql://ann:***@127.0.0.1:1/none takes no connection")
+    assert {one["request_id"] for one in (told, line)} == {"three"}
+    assert {one["path"] for one in (told, line)} == {"/words"}
+    assert line["status"] == 503
 
 
 def test_a_refused_request_tells_the_stages_that_it_passed(json_client: FlaskClient, capsys: Capture) -> None:

@@ -177,6 +177,24 @@ class TestAddresses:
         with pytest.raises(SettingError, match="StaticPool"):
             open_database(create_engine("sqlite://"), Settings())
 
+    @pytest.mark.parametrize("url", ["postgresql+psycopg://a@b/c", "mariadb+pymysql://a@b/c", "sqlite:///a.db"])
+    def test_an_engine_whose_changes_cannot_be_undone_is_refused(self, url: str) -> None:
+        engine = create_engine(url)
+        given = [engine.execution_options(isolation_level="AUTOCOMMIT")]
+        if engine.dialect.name != "sqlite":
+            given += [create_engine(url, isolation_level="AUTOCOMMIT")]
+        for one in given:
+            with pytest.raises(SettingError, match="found AUTOCOMMIT, with which nothing can be undone; hand over"):
+                open_database(one, Settings())
+        with pytest.raises(SettingError, match=r"say it to create_engine: create_engine\(url, isolation_level='SERIAL"):
+            open_database(engine.execution_options(isolation_level="SERIALIZABLE"), Settings())
+
+    @pytest.mark.parametrize("url", ["postgresql+psycopg://a@127.0.0.1:1/c", "mariadb+pymysql://a@127.0.0.1:1/c"])
+    def test_a_driver_that_commits_by_itself_is_refused(self, url: str) -> None:
+        database = open_database(create_engine(url, connect_args={"autocommit": True}), Settings())
+        with pytest.raises(SettingError, match="found autocommit, with which nothing can be undone"):
+            write(database, "Ada")
+
 
 class TestReadAndWrite:
     def test_what_is_written_can_be_read(self, either: Database) -> None:
@@ -196,6 +214,33 @@ class TestReadAndWrite:
         assert names(either) == []
         write(either, "Grace")
         assert names(either) == ["Grace"]
+
+    @pytest.mark.parametrize("database", ["sqlite"])
+    def test_on_sqlite_autocommit_changes_nothing(self, open_: Make, database_url: str) -> None:
+        database = open_(create_engine(database_url, isolation_level="AUTOCOMMIT"))
+
+        def work(open_transaction: Transaction) -> None:
+            open_transaction.connection.execute(insert(people).values(name="Ada"))
+            open_transaction.run(add(database), {"name": "Ada"})
+
+        with pytest.raises(ViolationError):
+            database.write(work)
+        assert names(database) == []
+        write(database, "Grace")
+        assert names(database) == ["Grace"]
+
+    @pytest.mark.parametrize("database", ["postgresql", "mariadb"])
+    def test_an_isolation_level_of_the_engine_holds(self, open_: Make, database_url: str) -> None:
+        database = open_(create_engine(database_url, isolation_level="SERIALIZABLE"))
+
+        def work(open_transaction: Transaction) -> None:
+            open_transaction.connection.execute(insert(people).values(name="Ada"))
+            assert open_transaction.connection.get_isolation_level() == "SERIALIZABLE"
+            open_transaction.run(add(database), {"name": "Ada"})
+
+        with pytest.raises(ViolationError):
+            database.write(work)
+        assert names(database) == []
 
     def test_nothing_is_written_when_the_process_is_told_to_stop(self, either: Database) -> None:
         def work(open_transaction: Transaction) -> None:

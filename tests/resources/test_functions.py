@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from members import ADDRESSES, ANN, BOB, MEMBERS, SCHEMAS, WORDS, Member, Members, Word
-from small_apis import contract
+from members import ADDRESSES, ANN, BOB, MEMBERS, SCHEMAS, WORDS, Address, Member, Members, Word
+from small_apis import INTEGER, contract, listed, obj, path, read, ref, words
 from sqlalchemy import Connection
 
 from demijohn import Demijohn
@@ -73,6 +73,33 @@ def test_a_list_is_filtered_sorted_and_cut(members: Members) -> None:
         members.member.list(colour="blue")
     with pytest.raises(BadRequest):
         members.member.list(sort="colour")
+
+
+def test_what_an_item_refers_to_is_there_on_request(database_url: str, tmp_path: Path) -> None:
+    paths = {
+        "/addresses": {"get": listed("Address")},
+        "/addresses/{id}": {"get": read("Address", path("id"), words("include"))},
+    }
+    address = obj("id", id=INTEGER, member=ref("Member"), friend=ref("Member"))
+    members = Members(database_url, tmp_path, MEMBERS | paths, {"Address": address})
+    ann, bob = members.made("/members", ANN), members.made("/members", BOB)
+    members.put(Address, {"member_id": bob["id"], "friend_id": ann["id"], "kind": "home", "city": "Ulm"})
+    assert members.address.list() == [{"id": 1}]
+    assert members.address.list(include="member") == [{"id": 1, "member": bob}]
+    assert members.address.list(city="Ulm", include=["member", "friend"]) == [{"id": 1, "member": bob, "friend": ann}]
+    assert members.address.read(1) == {"id": 1}
+    assert members.address.read(1, include="friend") == {"id": 1, "friend": ann}
+    with members.engine.begin() as connection:
+        members.member.patch(bob["id"], {"name": "Bo"}, connection=connection)
+        found = members.address.read(member_id=bob["id"], kind="home", include="member", connection=connection)
+        assert found["member"]["name"] == "Bo"
+        assert members.address.list(include="member", connection=connection)[0]["member"]["name"] == "Bo"
+    for wrong in ("enemy", "member,enemy", ["Member"]):
+        with pytest.raises(BadRequest):
+            members.address.list(include=wrong)
+        with pytest.raises(BadRequest):
+            members.address.read(1, include=wrong)
+    members.close()
 
 
 def test_data_is_checked_by_the_contract(members: Members) -> None:

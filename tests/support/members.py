@@ -25,7 +25,7 @@ from sqlalchemy import (
     insert,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from werkzeug.test import TestResponse
 
 from demijohn import Demijohn, Settings
@@ -82,6 +82,9 @@ class Address(Base):
     city: Mapped[str] = mapped_column(String(20))
     floor: Mapped[int | None]
     friend_id: Mapped[int | None] = mapped_column(ForeignKey("member.id"))
+
+    member: Mapped[Member] = relationship(foreign_keys=member_id)
+    friend: Mapped[Member | None] = relationship(foreign_keys=friend_id)
 
 
 class Word(Base):

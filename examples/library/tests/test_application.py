@@ -124,3 +124,13 @@ def test_nobody_logs_in_as_a_sample(library: Any, app: Flask, client: FlaskClien
     for password in (samples.NOBODY, "password", ""):
         body = {"email": f"{samples.MEMBERS[0]}@example.org", "password": password}
         assert client.post("/users/login", json=body).status_code == (401 if password else 400)
+
+
+def test_a_403_is_described_where_a_role_is_needed_and_nowhere_else(client: FlaskClient) -> None:
+    document = client.get("/openapi.json").get_json()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            if method != "parameters":
+                security = operation.get("security", document["security"])
+                needs_role = any(scopes for one in security for scopes in one.values())
+                assert ("403" in operation["responses"]) == needs_role, (method, path)

@@ -70,7 +70,23 @@ def test_a_loan_is_renewed_twice(clock: Any, ann: Any, add: Callable[..., int]) 
         renewed = ann("POST", f"/loans/{loan['id']}/renew", 200)
         assert renewed["renewals"] == number
     assert renewed["due_at"] == "2026-02-15T09:30:00Z"
+    clock.pass_(days=1)
     assert "2 times already" in ann("POST", f"/loans/{loan['id']}/renew", 409)["detail"]
+
+
+def test_a_renewal_that_is_sent_again_counts_once(clock: Any, ann: Any, add: Callable[..., int]) -> None:
+    loan = ann("POST", "/loans", 201, {"book_id": add()})
+    again = f"/loans/{loan['id']}/renew"
+    assert ann("POST", again, 200) == loan
+    for number in (1, 2):
+        clock.pass_(days=1)
+        renewed = ann("POST", again, 200)
+        assert renewed["renewals"] == number
+        clock.pass_(hours=23)
+        assert ann("POST", again, 200) == renewed
+        clock.pass_(hours=1)
+    assert "2 times already" in ann("POST", again, 409)["detail"]
+    assert ann("GET", f"/loans/{loan['id']}", 200) == renewed
 
 
 def test_a_loan_is_not_renewed_while_somebody_waits(ann: Any, bob: Any, add: Callable[..., int]) -> None:
@@ -187,6 +203,10 @@ def test_the_desk_sees_what_is_overdue(clock: Any, ann: Any, librarian: Any, add
     found = librarian("GET", "/loans/overdue?per_page=1", 200)
     assert [loan["id"] for loan in found["loans"]] == [late["id"]]
     assert (found["total"], found["page"], found["pages"]) == (1, 1, 1)
+    assert found["loans"][0].keys().isdisjoint(("book", "user"))
+    shown = librarian("GET", "/loans/overdue?include=book,user", 200)["loans"][0]
+    assert (shown["book"]["title"], shown["user"]["username"]) == ("The Odyssey", "ann")
+    librarian("GET", "/loans/overdue?include=cover", 400)
     assert librarian("GET", "/loans/overdue?page=2", 200)["loans"] == []
     now = "2026-01-27T09:30:00Z"
     assert librarian("GET", f"/loans?returned_at__isnull=true&due_at__lt={now}", 200)["total"] == 1

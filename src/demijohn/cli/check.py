@@ -38,7 +38,7 @@ class _Report:
 def check(target: str, strict: bool, style: str) -> None:
     """Report every problem of TARGET.
 
-    Of a contract file the document is checked, with x-cors, x-rate-limit and x-owner. Of an application
+    Of a contract file the document is checked, with x-cors, x-rate-limit, x-cache and x-owner. Of an application
     (module:factory or a folder) the functions and models behind its operations and security schemes are checked, too.
 
     The exit status is 0 without problems and 1 with one. Warnings are problems only under --strict.

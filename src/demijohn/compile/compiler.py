@@ -18,7 +18,7 @@ from demijohn.compile.parameters import compile_parameters
 from demijohn.compile.plan import Act, Action, Arguments, Call, Connect, Mock, Plan, Reading, Unimplemented
 from demijohn.compile.rates import Limiting, RatePolicy, compile_rate_policy, windows_of_setting
 from demijohn.compile.resolvers import RelativeResolver, Resolver, resolve
-from demijohn.compile.reuse import CachePolicy, Caches, Sources, compile_cache_policy
+from demijohn.compile.reuse import CachePolicy, Caches, Sources, cache_wish, compile_cache_policy
 from demijohn.compile.routes import Resource, names_of, shape_of
 from demijohn.compile.samples import Samples
 from demijohn.compile.validators import Validators
@@ -201,6 +201,7 @@ class _Compiler:
         elif isinstance(action, Reading):
             sources = action.sources
         elif isinstance(action, Mock | Unimplemented):
+            cache_wish(operation, self.contract, self.report)
             return None
         tables = self.caches.tables if self.caches is not None else tuple[str]
         return compile_cache_policy(operation, self.contract, sources, tables, self.report)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from demijohn.compile.cors import compile_cors
 from demijohn.compile.guards import Report
 from demijohn.compile.rates import compile_rate_policy
+from demijohn.compile.reuse import cache_wish
 from demijohn.contract import Contract
 
 __all__ = ["check_extensions"]
@@ -15,3 +16,4 @@ def check_extensions(contract: Contract, report: Report) -> None:
     compile_cors(contract, frozenset(), report)
     for operation in contract.operations:
         compile_rate_policy(operation, contract, "", None, report)
+        cache_wish(operation, contract, report)

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
     from demijohn.compile.plan import Requested
 
-__all__ = ["Cache", "CachePolicy", "Caches", "Search", "Sources", "Stamp", "compile_cache_policy"]
+__all__ = [
+    "Cache",
+    "CachePolicy",
+    "CacheWish",
+    "Caches",
+    "Search",
+    "Sources",
+    "Stamp",
+    "cache_wish",
+    "compile_cache_policy",
+]
 
 Stamp: TypeAlias = tuple[int, ...]
 """The versions of tables, in the order of their names: other ones after every change."""
@@ -35,6 +45,14 @@ class Sources(NamedTuple):
 
     tables: frozenset[str] | None
     is_own: bool
+
+
+class CacheWish(NamedTuple):
+    """Hold what is written on an operation: seconds, tables (None where none are named), one answer for all callers."""
+
+    seconds: int
+    tables: frozenset[str] | None
+    shared: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +124,23 @@ def compile_cache_policy(
 
     `sources` is None for an operation whose answers cannot be; `tables` returns the known tables.
     """
+    wish = cache_wish(operation, contract, report)
+    if wish is None:
+        return None
+    try:
+        if sources is None:
+            raise ValueError("on an operation that is no list, no read and no function")
+        found = _tables(sources, wish.tables, tables)
+        if wish.shared and sources.is_own:
+            raise ValueError("`shared: true` on an operation that answers each caller differently")
+    except ValueError as error:
+        report(operation.extension_places[KEY], f"`{KEY}`: {error}", _ALLOWED)
+        return None
+    return CachePolicy(wish.seconds, tuple(sorted(found)), wish.shared, is_function=sources.tables is None)
+
+
+def cache_wish(operation: Operation, contract: Contract, report: Report) -> CacheWish | None:
+    """Return what an operation says of keeping its answers, as far as the contract alone can tell; None for nothing."""
     if KEY in contract.extensions:
         place = Place(contract.sources[0].name, f"/{KEY}")
         report(place, f"`{KEY}` says nothing about a document", "write it on an operation")
@@ -119,22 +154,17 @@ def compile_cache_policy(
     if written is None or written is False:
         return None
     try:
-        seconds, named, shared = _read(written)
+        wish = _read(written)
         if operation.body is not None:
             raise ValueError("on an operation with a body, which is no part of what an answer is kept for")
-        if sources is None:
-            raise ValueError("on an operation that is no list, no read and no function")
-        found = _tables(sources, named, tables)
-        if shared and sources.is_own:
-            raise ValueError("`shared: true` on an operation that answers each caller differently")
     except ValueError as error:
         report(place, f"`{KEY}`: {error}", _ALLOWED)
         return None
-    return CachePolicy(seconds, tuple(sorted(found)), shared, is_function=sources.tables is None)
+    return wish
 
 
-def _read(written: Any) -> tuple[int, frozenset[str] | None, bool]:
-    """Return the seconds, the tables (None where none are named), and whether all callers share answers."""
+def _read(written: Any) -> CacheWish:
+    """Return what is written; `ValueError` says what is wrong with it."""
     said = written if isinstance(written, dict) else {"seconds": written}
     unknown = [str(name) for name in said if name not in _MEMBERS]
     if unknown:
@@ -146,7 +176,7 @@ def _read(written: Any) -> tuple[int, frozenset[str] | None, bool]:
         raise ValueError(f"found the tables {tables!r}, which are a list of names")
     if not isinstance(shared, bool):
         raise ValueError(f"found `shared: {shared}`, which is true or false")
-    return seconds, None if tables is None else frozenset(tables), shared
+    return CacheWish(seconds, None if tables is None else frozenset(tables), shared)
 
 
 def _tables(sources: Sources, named: frozenset[str] | None, tables: Callable[[], Iterable[str]]) -> frozenset[str]:

@@ -7,6 +7,7 @@ have and what harms nobody.
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 
 from demijohn.contract.growth import check_growth
 from demijohn.contract.model import Contract, Operation, Place
@@ -17,6 +18,28 @@ from demijohn.contract.values import check_schemas, check_values
 
 __all__ = ["check"]
 
+# What means something to Demijohn; whatever else begins with `x-` is somebody else's.
+EXTENSIONS = (
+    "x-apikeyInfoFunc",
+    "x-basicInfoFunc",
+    "x-bearerInfoFunc",
+    "x-body-name",
+    "x-cache",
+    "x-column",
+    "x-columns",
+    "x-cors",
+    "x-example",
+    "x-examples",
+    "x-nullable",
+    "x-openapi-router-controller",
+    "x-owner",
+    "x-rate-limit",
+    "x-resource",
+    "x-scopeValidateFunc",
+    "x-swagger-router-controller",
+    "x-tokenInfoFunc",
+)
+_ALIKE = 0.8
 _TEMPLATE = re.compile(r"(?:[^{}]|\{[^{}/]+\})*")
 _NO_BODY = frozenset({"DELETE", "GET", "HEAD"})
 
@@ -26,6 +49,7 @@ def check(contract: Contract, reader: Reader, report: Report) -> None:
     _check_templates(contract, report)
     _check_names(contract, report)
     _check_security(contract, reader, report)
+    _check_extensions(contract, reader, report)
     for operation in contract.operations:
         _check_path_parameters(operation, report)
         _check_messages(operation, report)
@@ -107,6 +131,21 @@ def _check_security(contract: Contract, reader: Reader, report: Report) -> None:
                     f"the security scheme `{name}` is not declared",
                     f"declared are {known}" if known else "declare it",
                 )
+
+
+def _check_extensions(contract: Contract, reader: Reader, report: Report) -> None:
+    """Report extensions that are almost one of Demijohn's: `x-onwer` would show everybody the rows of all."""
+    found = {Place(contract.sources[0].name, f"/{key}"): key for key in contract.extensions}
+    for operation in contract.operations:
+        found |= {place: key for key, place in operation.extension_places.items()}
+    for scheme in contract.schemes.values():
+        found |= {_below(scheme.place, key): key for key in scheme.extensions}
+    for one in reader.schemas.visited:
+        found |= {_below(one.place, key): key for key in one.schema if key.startswith("x-")}
+    for place, key in found.items():
+        close = [] if key in EXTENSIONS else get_close_matches(key, EXTENSIONS, 1, _ALIKE)
+        if close:
+            report.wrinkle(place, f"`{key}` means nothing", f"did you mean `{close[0]}`?")
 
 
 def _check_path_parameters(operation: Operation, report: Report) -> None:

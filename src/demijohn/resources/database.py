@@ -13,7 +13,7 @@ from sqlalchemy.schema import CreateTable
 from demijohn.errors import SettingError
 from demijohn.resources.dialects import dialect_for
 from demijohn.resources.dialects.dialect import Dialect
-from demijohn.resources.engines import Door, database_file, engine_url, new_engine
+from demijohn.resources.engines import Door, check_transactions, database_file, engine_url, new_engine
 from demijohn.resources.server_database import ServerDatabase
 from demijohn.resources.sqlite_database import FileDatabase, MemoryDatabase
 from demijohn.resources.statement import Statement
@@ -77,6 +77,7 @@ def open_database(target: str | Engine, settings: Settings) -> Database:
         if target.driver not in ("pysqlite", "psycopg", "pymysql"):
             problem = f"the engine's driver: found {target.driver}, allowed is sqlite3, psycopg (3) or PyMySQL"
             raise SettingError([problem])
+        check_transactions(target)
         database = _opened[id(target)] = _open(target, settings, is_ours=False)
     return database
 

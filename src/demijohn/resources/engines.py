@@ -18,7 +18,17 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool, StaticPool
 from demijohn.errors import SettingError
 from demijohn.settings import Settings
 
-__all__ = ["MADE_AT", "AwayError", "Door", "database_file", "engine_url", "in_words", "new_engine"]
+__all__ = [
+    "MADE_AT",
+    "AwayError",
+    "Door",
+    "check_transactions",
+    "database_file",
+    "engine_url",
+    "in_words",
+    "isolation_level",
+    "new_engine",
+]
 
 _logger = logging.getLogger("demijohn")
 
@@ -35,6 +45,10 @@ _DRIVERS = {
     "mysql+pymysql": "mysql+pymysql",
 }
 _EXTRAS = {"psycopg": "postgresql", "pymysql": "mariadb"}
+_UNDONE = (
+    "with which nothing can be undone; hand over an engine without it, and run what needs it on"
+    ' engine.execution_options(isolation_level="AUTOCOMMIT")'
+)
 _ALLOWED = "sqlite:///file.db, postgresql://user@host/name or mariadb://user@host/name"
 
 # After this many seconds without an answer a connection is asked whether it lives: three times, one second apart.
@@ -87,6 +101,27 @@ def database_file(url: URL) -> Path | None:
 def in_words(engine: Engine) -> str:
     """Return where the database is, for people and logs: without a password."""
     return engine.url.render_as_string(hide_password=True)
+
+
+def isolation_level(made: Engine | Connection) -> str | None:
+    """Return the isolation level that an engine or a connection was told to have, None where it was told none."""
+    told: str | None = made.get_execution_options().get("isolation_level")
+    return told or getattr(made.dialect, "_on_connect_isolation_level", None)
+
+
+def check_transactions(engine: Engine) -> None:
+    """Raise `SettingError` for an engine of the application's on which a change of several parts would not be one.
+
+    In autocommit mode nothing can be undone, but on SQLite, where Demijohn says itself when a transaction begins.
+    SQLAlchemy keeps to a level among the execution options on connections only that it gives out itself.
+    """
+    is_option = "isolation_level" in engine.get_execution_options()
+    level = isolation_level(engine)
+    if level == "AUTOCOMMIT" and (is_option or engine.dialect.name != "sqlite"):
+        raise SettingError([f"the engine's isolation_level: found AUTOCOMMIT, {_UNDONE}"])
+    if is_option:
+        found = f"the engine's execution options: found isolation_level={level!r}, which not all connections keep to"
+        raise SettingError([f"{found}; say it to create_engine: create_engine(url, isolation_level={level!r})"])
 
 
 def new_engine(url: URL, settings: Settings) -> Engine:
@@ -170,6 +205,7 @@ class Door:
 
     def __init__(self, engine: Engine, *, is_ours: bool) -> None:
         self._name = in_words(engine)
+        self._may_autocommit = is_ours or engine.dialect.name == "sqlite"
         self._make: Callable[..., Any] | None = None
         if is_ours and engine.driver == "psycopg":
             from demijohn.resources.bounded import BoundedConnection  # psycopg is an extra
@@ -190,6 +226,8 @@ class Door:
             self._request.began_at = None
 
     def _connect(self, dialect: SqlDialect, record: Any, arguments: Any, options: dict[str, Any]) -> Any:
+        if not self._may_autocommit and options.get("autocommit"):
+            raise SettingError([f"the engine's connections: found autocommit, {_UNDONE}"])
         now = time.monotonic()
         began_at = getattr(self._request, "began_at", None)
         waited_s = 0.0 if began_at is None else now - began_at

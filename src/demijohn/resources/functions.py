@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -131,12 +131,19 @@ class ModelResource:
 
     # Functions
 
-    def read(self, *key: Any, connection: Connection | None = None, **columns: Any) -> Item:
+    def read(
+        self,
+        *key: Any,
+        include: str | Sequence[str] | None = None,
+        connection: Connection | None = None,
+        **columns: Any,
+    ) -> Item:
         """Return the item with this key, or with these values of columns that are unique together.
 
-        Raises `NotFound`.
+        `include` names what is there on request, of what the contract shows of an item that is read: `"book,user"` as
+        in a request, or `["book", "user"]`. Raises `NotFound`, and `BadRequest` for a name that is none of these.
         """
-        return self._functions().read(key, columns, connection)
+        return self._functions().read(key, columns, include, connection)
 
     def list(
         self,
@@ -144,14 +151,16 @@ class ModelResource:
         sort: str | None = None,
         limit: int | None = None,
         offset: int = 0,
+        include: str | Sequence[str] | None = None,
         connection: Connection | None = None,
         **filters: Any,
     ) -> list[Item]:
         """Return the items that pass the filters: `email="a@example.org"`, `id__in=[1, 2]`, `email__contains="@"`.
 
         `sort` is written as in a request: `"name"`, `"-name"`, `"city,-name"`. Without `limit` it is all of them.
+        `include` is that of `read`. Raises `BadRequest` for what `sort` or `include` cannot name.
         """
-        return self._functions().listed(filters, sort, limit, offset, connection)
+        return self._functions().listed(filters, sort, limit, offset, include, connection)
 
     def create(
         self, data: Mapping[str, Any], *, caller: Caller = ANONYMOUS, connection: Connection | None = None
@@ -225,7 +234,13 @@ class _Functions:
         self._reads = lru_cache(maxsize=_MOST_KEPT)(self._make_read)
         self._lists = lru_cache(maxsize=_MOST_KEPT)(self._make_list)
 
-    def read(self, key: tuple[Any, ...], columns: Mapping[str, Any], connection: Connection | None) -> Item:
+    def read(
+        self,
+        key: tuple[Any, ...],
+        columns: Mapping[str, Any],
+        include: str | Sequence[str] | None,
+        connection: Connection | None,
+    ) -> Item:
         if bool(key) == bool(columns):
             raise TypeError("name the item by its key or by columns")
         if key:
@@ -234,7 +249,8 @@ class _Functions:
             read = self._reads(None)
         else:
             read = self._reads(tuple(columns))
-        return _item(self._run(read.run, list(columns.values()), ABSENT, ANONYMOUS, connection))
+        values = [*columns.values(), _or_absent(include)]
+        return _item(self._run(read.run, values, ABSENT, ANONYMOUS, connection))
 
     def listed(
         self,
@@ -242,9 +258,11 @@ class _Functions:
         sort: str | None,
         limit: int | None,
         offset: int,
+        include: str | Sequence[str] | None,
         connection: Connection | None,
     ) -> list[Item]:
-        values = [_ALL if limit is None else limit, offset, ABSENT if sort is None else sort, *filters.values()]
+        limit = _ALL if limit is None else limit
+        values = [limit, offset, _or_absent(sort), _or_absent(include), *filters.values()]
         answer = self._run(self._lists(tuple(filters)).run, values, ABSENT, ANONYMOUS, connection)
         items: list[Item] = orjson.loads(answer.body)
         return items
@@ -315,7 +333,10 @@ class _Functions:
         if not any(stored.issuperset(unique) for unique in self._model.unique):
             names = " and ".join(field.name for field in fields)
             raise TypeError(f"several items may have the same {names}: use list()")
-        return Read(self._shape("read", None, 200, tuple(fields)), self._database)
+        key = tuple(fields)
+        parameters = (*_in_path(key), Parameter("include", "query", _NOWHERE))
+        options = ListOptions(include=len(key))
+        return Read(self._shape("read", None, 200, key, options=options, parameters=parameters), self._database)
 
     def _make_list(self, filters: tuple[str, ...]) -> List:
         found = []
@@ -323,10 +344,11 @@ class _Functions:
             column, _, operator = name.rpartition("__")
             if operator not in _OPERATORS or not column:
                 column, operator = name, "eq"
-            found.append(Filter(name, index + 3, self._named((column,))[0], operator))  # type: ignore[arg-type]  # it is one of them
+            found.append(Filter(name, index + 4, self._named((column,))[0], operator))  # type: ignore[arg-type]  # it is one of them
         sort = Sort(2, self._item.fields)
-        options = ListOptions(0, 1, sort=sort, filters=tuple(found), default_limit=_ALL, max_limit=_ALL)
-        parameters = tuple(Parameter(name, "query", _NOWHERE) for name in ("limit", "offset", "sort", *filters))
+        options = ListOptions(0, 1, sort=sort, include=3, filters=tuple(found), default_limit=_ALL, max_limit=_ALL)
+        names = ("limit", "offset", "sort", "include", *filters)
+        parameters = tuple(Parameter(name, "query", _NOWHERE) for name in names)
         shape = self._shape("list", None, 200, options=options, parameters=parameters)
         return List(shape, self._database, self._settings, b"")
 
@@ -362,7 +384,7 @@ class _Functions:
         parameters: tuple[Parameter, ...] = (),
     ) -> Shape:
         keys = tuple(Key(_column(field), slot, field) for slot, field in enumerate(key))
-        parameters = parameters or tuple(Parameter(field.name, "path", _NOWHERE) for field in key)
+        parameters = parameters or _in_path(key)
         view = None if act == "delete" else self._item
         media_types: Mapping[str, Any] = {"application/merge-patch+json": "merge"} if act == "patch" else {}
         return Shape(
@@ -451,6 +473,14 @@ class _Joining:
 def _item(answer: Answer) -> Item:
     item: Item = orjson.loads(answer.body)
     return item
+
+
+def _in_path(fields: tuple[Field, ...]) -> tuple[Parameter, ...]:
+    return tuple(Parameter(field.name, "path", _NOWHERE) for field in fields)
+
+
+def _or_absent(wish: Any) -> Any:
+    return ABSENT if wish is None else wish
 
 
 def _column(field: Field) -> AnyColumn:

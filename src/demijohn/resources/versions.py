@@ -33,7 +33,7 @@ from sqlalchemy.pool import StaticPool
 
 from demijohn.compile.reuse import Stamp
 from demijohn.resources.dialects.dialect import Dialect
-from demijohn.resources.engines import database_file
+from demijohn.resources.engines import database_file, isolation_level
 from demijohn.resources.statement import Statement, compile_statement
 from demijohn.resources.written import Watched
 
@@ -222,8 +222,7 @@ def _after_execute(
 
 
 def _is_autocommit(connection: Connection) -> bool:
-    level = connection.get_execution_options().get("isolation_level")
-    return (level or getattr(connection.dialect, "_on_connect_isolation_level", None)) == "AUTOCOMMIT"
+    return isolation_level(connection) == "AUTOCOMMIT"
 
 
 def _before_commit(connection: Connection) -> None:

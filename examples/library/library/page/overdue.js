@@ -15,9 +15,8 @@ export function showOverdue() {
 }
 
 async function read(number) {
-  const late = { returned_at__isnull: true, due_at__lt: new Date().toISOString(), sort: "due_at" };
-  const query = { ...late, include: ["book", "user"], page: number, per_page: PER_PAGE };
-  const { data } = await api.get("loans", { query });
+  const query = { include: ["book", "user"], page: number, per_page: PER_PAGE };
+  const { data } = await api.get("loans/overdue", { query });
   page = number;
   $("overdue-count").textContent = data.total === 0 ? "" : `${count(data.total, "book")} should be back by now.`;
   $("overdue-more").hidden = data.page >= data.pages;
