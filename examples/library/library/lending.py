@@ -15,7 +15,7 @@ from demijohn import Conflict, NotFound
 from . import clock
 from .models import Book, Hold, Loan, User
 from .resources import books, holds, loans
-from .rules import AGAIN, KEEP, LOAN, MOST_LOANS, MOST_RENEWALS, is_staff
+from .rules import KEEP, LOAN, MOST_LOANS, MOST_RENEWALS, is_staff
 
 __all__ = ["give_back", "overdue", "pass_on", "renew", "settle"]
 
@@ -71,17 +71,15 @@ def give_back(loan_id: int, user: int, token_info: dict[str, Any], connection: C
 
 
 def renew(loan_id: int, user: int, token_info: dict[str, Any], connection: Connection) -> dict[str, Any]:
-    """Let a loan run for as long as a new one; one that does already stays as it is."""
+    """Let a loan run for as long as a new one."""
     loan = open_loan(loan_id, user, token_info, connection)
+    if loan.renewals >= MOST_RENEWALS:
+        raise Conflict(f"The loan was renewed {MOST_RENEWALS} times already.")
     settle(connection, loan.book_id)
     if connection.scalar(select(Hold.id).where(Hold.book_id == loan.book_id, Hold.kept_until.is_(None)).limit(1)):
         raise Conflict("Somebody waits for this book.")
-    full = clock.now() + LOAN
-    if connection.scalar(select(Loan.id).where(Loan.id == loan_id, Loan.due_at <= full - AGAIN)) is not None:
-        if loan.renewals >= MOST_RENEWALS:
-            raise Conflict(f"The loan was renewed {MOST_RENEWALS} times already.")
-        longer = {"renewals": loan.renewals + 1, "due_at": full}
-        connection.execute(update(Loan).where(Loan.id == loan_id).values(longer))
+    longer = {"renewals": loan.renewals + 1, "due_at": clock.now() + LOAN}
+    connection.execute(update(Loan).where(Loan.id == loan_id).values(longer))
     return loans.read(loan_id, connection=connection)
 
 

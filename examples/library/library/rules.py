@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-__all__ = ["AGAIN", "KEEP", "LOAN", "MOST_LOANS", "MOST_RENEWALS", "STAFF", "is_isbn", "is_staff"]
+__all__ = ["KEEP", "LOAN", "MOST_LOANS", "MOST_RENEWALS", "STAFF", "is_isbn", "is_staff"]
 
 LOAN: Final = timedelta(days=21)
 """How long a loan runs, and from when it is renewed."""
-
-AGAIN: Final = timedelta(days=1)
-"""For how long a loan that was made or renewed is not renewed again: the same request may come twice."""
 
 KEEP: Final = timedelta(days=3)
 """How long a copy is kept for who has waited for it."""
