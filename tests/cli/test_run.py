@@ -127,14 +127,16 @@ def test_it_serves_and_stops_on_sigterm(serve: Callable[..., Server]) -> None:
     assert server.stop() == 0
 
 
-def test_ctrl_c_stops_it_quietly(serve: Callable[..., Server]) -> None:
-    server = serve("--workers", "2")
-    # Both have to be there: one that is still importing would be interrupted before it can say how it stops.
+def test_ctrl_c_stops_it_quietly_and_at_once(serve: Callable[..., Server]) -> None:
+    server = serve("--workers", "4", "--grace", "60")
+    # All have to be there: one that is still importing would be interrupted before it can say how it stops.
     deadline, seen = time.monotonic() + 20, set[int]()
-    while len(seen) < 2:
+    while len(seen) < 4:
         assert time.monotonic() < deadline
         seen.add(server.get("/environ")["pid"])
+    started = time.monotonic()
     assert server.stop(signal.SIGINT, group=True) == 0
+    assert time.monotonic() - started < 20  # and not after the grace that requests have
     assert server.process.stdout is not None
     assert "Traceback" not in server.process.stdout.read()
 

@@ -22,6 +22,7 @@ from load import load
 from outside import skip_or_fail
 from redis_server import RedisServer
 from served import create_tables, served, wait_for
+from unlimited import unlimited_library
 
 from demijohn.settings import PREFIX, Settings
 
@@ -174,7 +175,7 @@ def ask(
 
 
 def test_a_stopped_process_behind_nginx_fails_no_request(tmp_path: Path) -> None:
-    blog = ROOT / "examples" / "blog" / "blog"
+    library = unlimited_library(tmp_path)
     url = databases.url("postgresql", tmp_path)
     redis = RedisServer(tmp_path)
     folders = [tmp_path / name for name in ("one", "two", "nginx")]
@@ -184,15 +185,16 @@ def test_a_stopped_process_behind_nginx_fails_no_request(tmp_path: Path) -> None
         "SECRET_KEY": SECRET,
         "DATABASE_URL": url,
         "DEMIJOHN_RATE_LIMIT_STORAGE": redis.url,
+        "DEMIJOHN_CACHE_STORAGE": redis.url,
         "DEMIJOHN_TRUSTED_PROXIES": "127.0.0.1",
         "DEMIJOHN_OPERATING_ADDRESS": "127.0.0.1:0",
         "DEMIJOHN_LOG_FORMAT": "json",
         "DEMIJOHN_ACCESS_LOG": "1",
     }
-    create_tables(blog, url)
+    create_tables(library, url)
 
     def process(folder: Path) -> Any:
-        return served(blog, "--workers", "1", cwd=folder, **variables)
+        return served(library, "--workers", "1", cwd=folder, **variables)
 
     try:
         with ExitStack() as stack:
@@ -204,10 +206,10 @@ def test_a_stopped_process_behind_nginx_fails_no_request(tmp_path: Path) -> None
             ]
             ports = [int(address.rpartition(":")[2]) for address in addresses]
             for address in addresses:
-                wait_for(f"{address}/products")
+                wait_for(f"{address}/books")
             port = stack.enter_context(nginx(folders[2], *ports))
             _check_the_balancer(port)
-            with load(port, "/products", clients=4) as fresh, load(port, "/products", clients=2, keeps=True) as kept:
+            with load(port, "/books", clients=4) as fresh, load(port, "/books", clients=2, keeps=True) as kept:
                 fresh.wait_for_more(100)
                 first.close()  # which checks that it exits with 0
                 fresh.wait_for_more(200)
@@ -217,7 +219,7 @@ def test_a_stopped_process_behind_nginx_fails_no_request(tmp_path: Path) -> None
             status, _, _ = ask(
                 port,
                 "POST",
-                "/auth/login",
+                "/users/login",
                 b'{"email":"a@example.org","password":"wrong password"}',
                 Content_Type="application/json",
             )
@@ -234,13 +236,13 @@ def test_a_stopped_process_behind_nginx_fails_no_request(tmp_path: Path) -> None
 
 
 def _check_the_balancer(port: int) -> None:
-    status, _, headers = ask(port, "GET", "/products", X_Request_ID="forged", X_Forwarded_For="203.0.113.9")
+    status, _, headers = ask(port, "GET", "/books", X_Request_ID="forged", X_Forwarded_For="203.0.113.9")
     assert status == 200
     assert len(headers["x-request-id"]) == 32  # nginx's own, in its log and in the application's
     assert {ask(port, "GET", path)[0] for path in ("/metrics", "/live", "/ready")} == {404}
     too_large = socket.create_connection(("127.0.0.1", port), 10)
     with too_large:
-        too_large.sendall(b"POST /products HTTP/1.1\r\nHost: x\r\nContent-Length: 11000000\r\n\r\n")
+        too_large.sendall(b"POST /books HTTP/1.1\r\nHost: x\r\nContent-Length: 11000000\r\n\r\n")
         assert b" 413 " in too_large.recv(1000).partition(b"\r\n")[0]
     _check_that_slow_bodies_wait_at_nginx(port)
 
@@ -250,10 +252,10 @@ def _check_that_slow_bodies_wait_at_nginx(port: int) -> None:
     slow = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(12)]
     try:
         for client in slow:
-            client.sendall(b"POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
+            client.sendall(b"POST /users/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
             client.sendall(b"Content-Length: 100\r\n\r\n{")
         began = time.monotonic()
-        assert ask(port, "GET", "/products")[0] == 200
+        assert ask(port, "GET", "/books")[0] == 200
         assert time.monotonic() - began < 2
     finally:
         for client in slow:

@@ -13,9 +13,11 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -121,10 +123,18 @@ def _drain_first(listener: int) -> WorkerSignal:
     nobody.listen()
     nobody.setblocking(False)
     told = WorkerSignal()
+    # Of two signals at once, as when Ctrl-C tells the whole group and the parent tells its workers, another thread may
+    # take both, and Python's own waiting would go on. What it writes when a signal comes is seen whoever takes it.
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
 
-    def end(*_: Any) -> None:
+    def end() -> None:
+        os.read(reader, 1)
         os.dup2(nobody.fileno(), listener)
-        threading.Timer(DRAIN_S, told.set).start()
+        time.sleep(DRAIN_S)
+        told.set()
 
-    _signals.set_main_signals(end)  # type: ignore[no-untyped-call]  # Granian's
+    threading.Thread(target=end, daemon=True).start()
+    _signals.set_main_signals(lambda *_: None)  # type: ignore[no-untyped-call]  # Granian's
     return told

@@ -3,7 +3,7 @@ import { button, el } from "./dom.js";
 import { shelf } from "./shelf.js";
 import { day, due, ordinal, shelf as onShelf } from "./words.js";
 
-const MOST_RENEWALS = 2;
+export const MOST_RENEWALS = 2;
 
 /** Say how a book stands for that person. */
 export function standing(book) {

@@ -4,8 +4,10 @@
  * A card begins a member's turn. With a member at the desk, a book of theirs is taken back, one that is free or kept
  * for them is lent to them, and one that is out with somebody else comes back. Without a member, a book comes back.
  */
+import { MOST_RENEWALS } from "./actions.js";
 import { api, newKey } from "./api.js";
 import { $, button, el, refill } from "./dom.js";
+import { takeBack } from "./returns.js";
 import { understand } from "./scans.js";
 import { by, count, day, due, explain } from "./words.js";
 
@@ -163,15 +165,22 @@ async function look(text) {
   if (choices.length === 0) {
     return no(`Nobody and nothing is called “${text}”.`);
   }
-  return { kind: "ask", text: `Which one is “${text}”?` };
+  const total = members.data.total + books.data.total;
+  const more = total > choices.length && `These are ${choices.length} of ${total}; another word leaves fewer.`;
+  return { kind: "ask", text: `Which one is “${text}”?`, more };
 }
 
 function choice(text, act) {
-  const pick = () => {
+  return pressed(text, act, { kind: "choice" });
+}
+
+/** Make a button that does something after all that was scanned before; the next scan is for the field again. */
+function pressed(text, act, options) {
+  const press = () => {
     field.focus();
     return next(() => perform(act));
   };
-  return button(text, pick, { kind: "choice" });
+  return button(text, press, options);
 }
 
 async function member(user) {
@@ -226,21 +235,20 @@ async function lend(found, user) {
   return { kind: "lent", text: `“${found.title}” goes to ${user.username}.`, more: `Back by ${day(data.due_at)}.` };
 }
 
-/** Take a copy back, and say where to put it: on the shelf, or behind the desk for who waits. */
 async function giveBack(loan, found) {
-  const keptFor = async () => {
-    const query = { book_id: found.id, kept_until__isnull: false, include: "user", per_page: 100 };
-    return (await api.get("holds", { query })).data.holds;
-  };
-  const before = new Set((await keptFor()).map((hold) => hold.id));
-  await api.send("POST", `loans/${loan.id}/return`);
-  const hold = (await keptFor()).find((hold) => !before.has(hold.id));
+  const more = await takeBack(loan);
   if (patron) {
     await choose(patron.user);
   }
-  const kept = hold && `Keep it behind the desk for ${hold.user.username}, until ${day(hold.kept_until)}.`;
-  const text = `“${found.title}” is back from ${loan.user.username}.`;
-  return { kind: "back", text, more: kept ?? "It goes on the shelf." };
+  return { kind: "back", text: `“${found.title}” is back from ${loan.user.username}.`, more };
+}
+
+async function renew(loan, user) {
+  const { data } = await api.send("POST", `loans/${loan.id}/renew`);
+  if (patron) {
+    await choose(patron.user);
+  }
+  return { kind: "lent", text: `“${loan.book.title}” stays with ${user.username}.`, more: `Back by ${day(data.due_at)}.` };
 }
 
 /** Let it be a member's turn, or nobody's. */
@@ -277,11 +285,18 @@ function drawPatron() {
     kept.length > 0 && el("h3", {}, "To fetch, behind the desk"),
     kept.length > 0 && el("ul", { class: "plain" }, kept.map(({ book: { title } }) => el("li", {}, title))),
     el("h3", {}, `Borrowed: ${loans.length} of ${MOST_LOANS}`),
-    loans.length > 0 && el("ul", { class: "plain" }, loans.map(drawLoan)),
+    loans.length > 0 && el("ul", { class: "plain" }, loans.map((loan) => drawLoan(loan, user))),
   );
 }
 
-function drawLoan(loan) {
+function drawLoan(loan, user) {
+  const { title } = loan.book;
   const late = Date.parse(loan.due_at) < Date.now();
-  return el("li", {}, loan.book.title, " ", el("span", { class: late ? "pill late" : "pill mine" }, due(loan.due_at)));
+  const again = pressed("Renew", () => renew(loan, user), { label: `Renew: ${title}` });
+  return el(
+    "li",
+    { class: "row between" },
+    el("span", {}, title, " ", el("span", { class: late ? "pill late" : "pill mine" }, due(loan.due_at))),
+    loan.renewals < MOST_RENEWALS && again,
+  );
 }

@@ -2,6 +2,7 @@
 import { api } from "./api.js";
 import { $, button, el, empty, refill, whileBusy } from "./dom.js";
 import { attempt, tell } from "./messages.js";
+import { takeBack } from "./returns.js";
 import { count, day, due } from "./words.js";
 
 const PER_PAGE = 50;
@@ -53,7 +54,7 @@ function row(loan) {
 }
 
 async function back(loan) {
-  await api.send("POST", `loans/${loan.id}/return`);
-  tell(`“${loan.book.title}” is back from ${loan.user.username}.`);
+  const where = await takeBack(loan);
+  tell(`“${loan.book.title}” is back from ${loan.user.username}. ${where}`);
   await showOverdue();
 }

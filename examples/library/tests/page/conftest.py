@@ -6,12 +6,14 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import make_server
 
@@ -165,6 +167,19 @@ def visit(browser: Browser, address: str) -> Iterator[Callable[..., Visitor]]:
         visitor.check()
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def make_late(library: Any, app: Flask) -> Callable[[], None]:
+    """Give what makes each book that is out a day late."""
+
+    def make_late() -> None:
+        loan = library.models.Loan
+        late = update(loan).where(loan.returned_at.is_(None)).values(due_at=datetime.now(UTC) - timedelta(days=1))
+        with app.app_context():
+            library.resources.api.transact(lambda connection: connection.execute(late))
+
+    return make_late
 
 
 @pytest.fixture

@@ -115,3 +115,40 @@ def test_a_code_that_is_read_twice_in_one_go_counts_once(desk: Any, ann: Any, ad
     expect(desk.page.locator("#scans .twice")).to_have_text(f"B{book}read twice in one go, counted once")
     expect(desk.page.locator("#scans .member")).to_have_count(2)
     assert [loan["returned_at"] for loan in ann("GET", "/loans", 200)["loans"]] == [None]
+
+
+def test_a_book_that_comes_back_from_the_overdue_list_goes_where_it_belongs(
+    make_late: Callable[[], None], desk: Any, ann: Any, bob: Any, add: Any
+) -> None:
+    for title in ("The Odyssey", "The Iliad"):
+        ann("POST", "/loans", 201, {"book_id": add(title)})
+    bob("POST", "/holds", 201, {"book_id": 1})
+    make_late()
+    desk.go("Overdue")
+    desk.press("Return: The Odyssey, from ann")
+    desk.told("“The Odyssey” is back from ann. Keep it behind the desk for bob, until")
+    desk.press("Return: The Iliad, from ann")
+    desk.told("“The Iliad” is back from ann. It goes on the shelf.")
+    expect(desk.page.locator("#overdue-list")).to_have_text("Everything that is due is back.")
+
+
+def test_the_desk_renews_for_who_stands_there(make_late: Callable[[], None], desk: Any, ann: Any, add: Any) -> None:
+    loan = ann("POST", "/loans", 201, {"book_id": add()})
+    make_late()
+    desk.scan(str(ann.id))
+    desk.outcome("1 book late")
+    desk.press("Renew: The Odyssey")
+    desk.outcome("“The Odyssey” stays with ann.")
+    expect(desk.page.locator("#patron")).to_contain_text("due in 21 days")
+    expect(desk.page.locator("#code")).to_be_focused()
+    assert ann("GET", f"/loans/{loan['id']}", 200)["renewals"] == 1
+
+
+def test_the_desk_says_when_there_are_more_than_it_offers(desk: Any, add: Any) -> None:
+    for number in range(8):
+        add(f"Volume {number}")
+    desk.scan("volume")
+    desk.outcome("These are 6 of 8; another word leaves fewer.")
+    desk.scan("volume 7")
+    desk.outcome("Which one is “volume 7”?")
+    expect(desk.page.locator("#outcome .said-more")).to_have_count(0)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from flask import Flask
-from sqlalchemy import update
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -20,7 +17,7 @@ ISBN = "9780140268867"
 PASSWORD = "a good long read"
 
 
-def test_an_evening_in_the_library(library: Any, app: Flask, visit: Visit, librarian: Any) -> None:
+def test_an_evening_in_the_library(visit: Visit, librarian: Any, make_late: Callable[[], None]) -> None:
     # Libby opens the library, and puts one copy of one book on the shelf.
     libby = visit()
     libby.sign_in("libby")
@@ -71,11 +68,7 @@ def test_an_evening_in_the_library(library: Any, app: Flask, visit: Visit, libra
     expect(libby.page.locator("#patron")).to_contain_text("Nobody")
 
     # It becomes late. Libby sees it on the list, and scans it back the next time Bob comes by.
-    late = update(library.models.Loan).values(due_at=datetime.now(UTC) - timedelta(days=1))
-    with app.app_context():
-        library.resources.api.transact(
-            lambda connection: connection.execute(late.where(library.models.Loan.returned_at.is_(None)))
-        )
+    make_late()
     libby.go("Overdue")
     row = libby.page.get_by_role("row", name="The Odyssey")
     expect(row).to_contain_text("bob@example.org")
