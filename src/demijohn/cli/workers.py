@@ -36,6 +36,8 @@ DRAIN_S = 0.2
 
 _logger = logging.getLogger("demijohn")
 
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+
 
 class Server(MPServer):
     """Serve; on SIGHUP replace the workers one by one, once `check` has run in a process of its own and ended well.
@@ -130,7 +132,8 @@ def _drain_first(listener: int) -> WorkerSignal:
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
 
     def end() -> None:
-        os.read(reader, 1)
+        while os.read(reader, 1)[0] not in _ENDING:  # the application may have handlers for other signals
+            pass
         os.dup2(nobody.fileno(), listener)
         time.sleep(DRAIN_S)
         told.set()
