@@ -12,11 +12,11 @@ from library_server import LibraryServer
 
 @pytest.fixture
 def library(tmp_path: Path) -> Iterator[Callable[..., LibraryServer]]:
-    """Return what makes a Library to be started, with the arguments of `LibraryServer` after the folder."""
+    """Return what makes a Library to be started, with the arguments of `LibraryServer`; the folder need not be said."""
     made: list[LibraryServer] = []
 
-    def make(*arguments: Any, **options: Any) -> LibraryServer:
-        made.append(LibraryServer(tmp_path, *arguments, **options))
+    def make(*arguments: Any, folder: Path = tmp_path, **options: Any) -> LibraryServer:
+        made.append(LibraryServer(folder, *arguments, **options))
         return made[-1]
 
     yield make

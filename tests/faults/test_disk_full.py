@@ -23,13 +23,8 @@ def test_writes_are_503_and_reads_are_answered_until_there_is_space(
     library: Callable[..., LibraryServer], tmp_path: Path
 ) -> None:
     with small_disk(tmp_path / "disk", 12) as disk:
-        variables = {
-            "DEMIJOHN_METRICS_FOLDER": str(disk.folder / "counts"),
-            "DEMIJOHN_LOG_FORMAT": "json",
-            "DEMIJOHN_ACCESS_LOG": "1",
-        }
-        url = f"sqlite:///{disk.folder}/library.db"
-        running = library("sqlite", url, log=disk.folder / "server.log", **variables)
+        variables = {"DEMIJOHN_LOG_FORMAT": "json", "DEMIJOHN_ACCESS_LOG": "1"}
+        running = library("sqlite", f"sqlite:///{disk.folder}/library.db", folder=disk.folder, **variables)
         site = running.start()
         somebody = site.member()
         with borrowing(running, site) as members:

@@ -39,7 +39,7 @@ def wait_until(is_so: Callable[[], bool], what: str, within_s: float = 60) -> fl
 class LibraryServer:
     """Run the Library on a database; it may be killed and started again, on another port.
 
-    `variables` are those of the environment that are to be different.
+    Its log and its counts are in `folder`. `variables` are those of the environment that are to be different.
     """
 
     def __init__(
@@ -50,21 +50,20 @@ class LibraryServer:
         *,
         server: Server = "granian",
         workers: int = 2,
-        log: Path | None = None,
         **variables: str,
     ) -> None:
-        self.folder, self.kind, self.server, self._workers, self._log = folder, kind, server, workers, log
+        self.folder, self.kind, self.server, self._workers = folder, kind, server, workers
+        self.counts = folder / "counts"
         self.variables = {
             "DATABASE_URL": database_url,
             "SECRET_KEY": SECRET,
             "DEMIJOHN_ENVIRONMENT": "development",
             "DEMIJOHN_PASSWORD_MEMORY_KIB": "8",
             "DEMIJOHN_PASSWORD_TIME_COST": "1",
-            "DEMIJOHN_METRICS_FOLDER": str(folder / "counts"),
+            "DEMIJOHN_METRICS_FOLDER": str(self.counts),
             "DEMIJOHN_METRICS_TOKEN": METRICS_TOKEN,
             **variables,
         }
-        self.counts = Path(self.variables["DEMIJOHN_METRICS_FOLDER"])
         self.engine = sa.create_engine(database_url, poolclass=sa.NullPool)
         self.port = 0
         if kind != "sqlite":
@@ -78,7 +77,7 @@ class LibraryServer:
             command = ["gunicorn", "--config", str(ROOT / "deploy" / "gunicorn.conf.py"), "library:create_app()"]
         paths = os.pathsep.join([str(ROOT / "examples" / "library"), *filter(None, [os.environ.get("PYTHONPATH")])])
         variables = {"BIND": "127.0.0.1:0", "WORKERS": str(self._workers), "PYTHONPATH": paths, **self.variables}
-        self.running = Running(self.folder, command, log=self._log, **variables)
+        self.running = Running(self.folder, command, **variables)
         self.port = int(self.running.wait_for(r"(?:Serving .* at|Listening at:) http://127\.0\.0\.1:(\d+)")[1])
         address = f"http://127.0.0.1:{self.port}"
         wait_for(f"{address}/books")

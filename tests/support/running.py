@@ -17,8 +17,8 @@ __all__ = ["Running"]
 class Running:
     """Run a module of Python's as a server, in a process group of its own; its output is in `log`."""
 
-    def __init__(self, folder: Path, command: list[str], *, log: Path | None = None, **variables: str) -> None:
-        self.log = log or folder / "server.log"
+    def __init__(self, folder: Path, command: list[str], **variables: str) -> None:
+        self.log = folder / "server.log"
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *command],

@@ -25,7 +25,7 @@ _logger = logging.getLogger("demijohn")
 # A client that sends its headers slower than this, or more of them, is cut off.
 HEADER_TIMEOUT_S = 10
 MAX_HEADER_BYTES = 64 * 1024
-# A thread waits while a client trickles its body: there have to be more of them than such clients.
+# A thread waits while a client trickles its body; one of them never does (`arrivals`).
 THREADS = 4
 MAX_WAITING = 1024
 

@@ -12,6 +12,7 @@ from typing import Any
 import click
 from flask import Flask
 
+from demijohn.cli.arrivals import leaving_a_thread
 from demijohn.cli.problems import tell
 from demijohn.cli.target import Options, find, open_application, state_of
 from demijohn.errors import StartError
@@ -64,7 +65,7 @@ def in_a_worker(load: Callable[[], Wsgi], threads: int) -> Wsgi:
     _hide_environment()
     try:
         app = without_environment(load(), os.environ)
-        return in_turns(app) if threads > 1 else app
+        return leaving_a_thread(in_turns(app), threads) if threads > 1 else app
     except StartError as error:
         tell(error)
     except click.ClickException as error:
