@@ -16,7 +16,7 @@ from served import create_tables, run_schemathesis, served
 DIRECTORY = Path(__file__).parents[1] / "examples" / "directory"
 CONFIG = Path(__file__).with_name("directory_schemathesis.toml")
 HOOKS = Path(__file__).parent / "support" / "directory_hooks.py"
-EXAMPLES = 200
+EXAMPLES = 100
 # The other phases, `examples` and `coverage`, send the same requests whatever the seed is.
 SEEDED = "fuzzing,stateful"
 

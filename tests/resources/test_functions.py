@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,8 @@ def test_a_list_is_filtered_sorted_and_cut(members: Members) -> None:
     assert [one["name"] for one in members.member.list(id__in=[1, 3, 999], sort="id")] == ["N0", "N2"]
     assert len(members.member.list(email__contains="9@", nick__isnull=True)) == 15
     assert members.member.list(owner="nobody") == []
+    assert members.member.list(created_at__gt=datetime(2100, 1, 1, tzinfo=UTC)) == []
+    assert len(members.member.list(created_at__lt=datetime(2100, 1, 1, tzinfo=UTC))) == 150
     with pytest.raises(TypeError, match="no property and no column"):
         members.member.list(colour="blue")
     with pytest.raises(BadRequest):

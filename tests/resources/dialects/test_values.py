@@ -21,6 +21,7 @@ from sqlalchemy.types import TypeEngine
 
 from demijohn.resources.codecs import Codec, UnfitError
 from demijohn.resources.dialects.dialect import Dialect, Member
+from demijohn.resources.dialects.values import read_date, read_datetime, read_time, read_uuid
 
 Run = Callable[..., list[tuple[Any, ...]]]
 
@@ -512,3 +513,14 @@ def test_a_column_that_cannot_keep_the_promise_is_refused_at_the_start(
 def test_a_decimal_with_more_digits_than_sqlite_keeps_is_refused_at_the_start(offline: Dialect) -> None:
     with pytest.raises(UnfitError, match="15"):
         codec_of(offline, sa.Numeric(16, 2), NUMBER)
+
+
+def test_the_applications_own_code_may_give_values_of_python() -> None:
+    moment = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
+    assert read_date(dt.date(2026, 1, 31)) == dt.date(2026, 1, 31)
+    assert read_time(dt.time(12, 30)) == dt.time(12, 30)
+    assert read_datetime(aware=True)(moment) == moment
+    assert read_uuid(as_text=True)(uuid.UUID(int=1)) == str(uuid.UUID(int=1))
+    for read, value in ((read_date, moment), (read_datetime(aware=True), dt.date(2026, 1, 31)), (read_date, 20260131)):
+        with pytest.raises(ValueError, match="must be a date"):
+            read(value)

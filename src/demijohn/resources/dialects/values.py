@@ -163,11 +163,19 @@ def read_boolean(value: Any) -> bool:
     return value
 
 
+def _written(value: Any) -> str:
+    """Return a text as it is, and a date or time that the application's own code gives as JSON has it."""
+    if type(value) is str:
+        return value
+    return value.isoformat() if isinstance(value, dt.date | dt.time) else ""
+
+
 def read_datetime(*, aware: bool) -> Callable[[Any], dt.datetime]:
     """Read a date and time; without an offset it is meant as UTC. What is finer than a microsecond is dropped."""
 
     def read(value: Any) -> dt.datetime:
-        if type(value) is not str or not _is_datetime(value):
+        value = _written(value)
+        if not _is_datetime(value):
             raise ValueError("must be a date and time with a zone such as 2026-01-31T12:00:00Z")
         try:
             made = dt.datetime.fromisoformat(value.upper())
@@ -181,7 +189,8 @@ def read_datetime(*, aware: bool) -> Callable[[Any], dt.datetime]:
 
 def read_date(value: Any) -> dt.date:
     """Read a date."""
-    if type(value) is not str or not _is_date(value):
+    value = _written(value)
+    if not _is_date(value):
         raise ValueError("must be a date such as 2026-01-31")
     try:
         return dt.date.fromisoformat(value)
@@ -191,7 +200,8 @@ def read_date(value: Any) -> dt.date:
 
 def read_time(value: Any) -> dt.time:
     """Read a time of day; with an offset it becomes the one in UTC."""
-    if type(value) is not str or not _is_time(value):
+    value = _written(value)
+    if not _is_time(value):
         raise ValueError("must be a time such as 12:00:00")
     try:
         made = dt.time.fromisoformat(value.upper())
@@ -207,7 +217,7 @@ def read_uuid(*, as_text: bool) -> Convert:
 
     def read(value: Any) -> Any:
         try:
-            made = uuid.UUID(value)
+            made = value if type(value) is uuid.UUID else uuid.UUID(value)
         except (ValueError, AttributeError, TypeError):
             raise ValueError("must be a UUID") from None
         return str(made) if as_text else made
