@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import logging
 import sys
@@ -17,6 +19,7 @@ from members import SCHEMAS, WORDS, Word
 from small_apis import contract
 
 from demijohn.operating import JsonLines
+from demijohn.operating.logs import LineHandler
 from demijohn.operating.masks import Masks, is_secret_name, own_secrets
 
 Watched = Callable[..., FlaskClient]
@@ -312,3 +315,19 @@ def test_the_formatter_stands_alone() -> None:
     record = logging.LogRecord("granian", logging.INFO, "", 0, "Spawning worker-%d", (1,), None)
     line = json.loads(JsonLines().format(record))
     assert (line["logger"], line["level"], line["message"]) == ("granian", "info", "Spawning worker-1")
+
+
+class Full(io.StringIO):
+    """Be a file on a disk that is full."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_line_for_which_there_is_no_room_is_lost_and_nothing_else_is_written(capsys: Capture) -> None:
+    record = logging.LogRecord("x", logging.ERROR, "", 0, "token=s3cr3t-v4lu3", (), None)
+    handler = LineHandler(Full())
+    handler.handle(record)
+    assert capsys.readouterr().err == ""
+    handler.handle(logging.LogRecord("x", logging.ERROR, "", 0, "sent %d", ("text",), None))
+    assert "TypeError" in capsys.readouterr().err  # what is wrong with a record is told

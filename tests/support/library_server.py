@@ -18,11 +18,13 @@ from served_site import Server, Site
 
 from demijohn.operating.counts import read_workers
 
-__all__ = ["BACK_S", "METRICS_TOKEN", "LibraryServer", "wait_until"]
+__all__ = ["BACK_S", "GRACE_S", "METRICS_TOKEN", "LibraryServer", "wait_until"]
 
 ROOT = Path(__file__).parents[2]
 BACK_S = 5.0
 """How long after a fault all is as it was, in seconds."""
+GRACE_S = 20
+"""How long requests may take to end when the server stops, in seconds; Gunicorn's is in its configuration."""
 METRICS_TOKEN = "a token for Prometheus"
 SECRET = "h2 Vh7Qw0mJ4sT9xK2pL6rN8bC3dF5gZ1yA"
 
@@ -72,7 +74,8 @@ class LibraryServer:
     def start(self) -> Site:
         """Start, and return once it answers."""
         if self.server == "granian":
-            command = ["demijohn", "run", "library:create_app", "--port", "0", "--workers", str(self._workers)]
+            command = ["demijohn", "run", "library:create_app", "--port", "0", "--grace", str(GRACE_S)]
+            command += ["--workers", str(self._workers)]
         else:
             command = ["gunicorn", "--config", str(ROOT / "deploy" / "gunicorn.conf.py"), "library:create_app()"]
         paths = os.pathsep.join([str(ROOT / "examples" / "library"), *filter(None, [os.environ.get("PYTHONPATH")])])

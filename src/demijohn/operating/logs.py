@@ -9,7 +9,7 @@ import re
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TextIO
 
 import orjson
 from flask import Flask
@@ -22,7 +22,7 @@ from demijohn.operating.masks import Masks, is_secret_name, own_secrets
 from demijohn.serve import DECISION, REQUEST_ID
 from demijohn.settings import PREFIX, Settings
 
-__all__ = ["JsonLines", "caller_of", "logging_config", "mask", "one_line", "set_up_logging", "timestamp"]
+__all__ = ["JsonLines", "LineHandler", "caller_of", "logging_config", "mask", "one_line", "set_up_logging", "timestamp"]
 
 _masks = Masks()
 
@@ -159,6 +159,21 @@ class _Masked(logging.Filter):
         return True
 
 
+class LineHandler(logging.StreamHandler[TextIO]):
+    """Write lines, and nothing instead where there is no room for one: a full disk is no reason to tell of its writer.
+
+    Python would write the whole record and where it came from, over many lines and with its secrets.
+    """
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the library's name
+        """Tell of what is wrong with a record, and not of what is wrong with the stream."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
+_OF_FILES = (LineHandler, logging.StreamHandler, logging.FileHandler)
+
+
 def set_up_logging(app: Flask, settings: Settings) -> None:
     """Let the records of this process be written as the settings say.
 
@@ -174,9 +189,9 @@ def set_up_logging(app: Flask, settings: Settings) -> None:
                 handler.addFilter(_Masked())
         return
     root = logging.getLogger()
-    handlers = [one for one in root.handlers if type(one) in (logging.StreamHandler, logging.FileHandler)]
+    handlers = [one for one in root.handlers if type(one) in _OF_FILES]
     if not handlers:
-        handlers = [logging.StreamHandler(sys.stderr)]
+        handlers = [LineHandler(sys.stderr)]
         root.addHandler(handlers[0])
     for handler in handlers:
         handler.setFormatter(JsonLines())
@@ -199,7 +214,7 @@ def logging_config() -> dict[str, Any]:
 
     A server's own lines of requests are left out: Demijohn's have more in them, and mask secrets in the query.
     """
-    handler = {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}
+    handler = {"class": "demijohn.operating.logs.LineHandler", "formatter": "json", "stream": "ext://sys.stderr"}
     levels = {"_granian": "INFO", "gunicorn.error": "INFO", "granian.access": "ERROR", "gunicorn.access": "ERROR"}
     return {
         "version": 1,
