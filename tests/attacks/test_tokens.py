@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from forged_tokens import encoded, forged
 from members import at_once
-from served_site import PASSWORD, WORKERS, Member, Site
+from served_site import PASSWORD, WORKERS, Member, Server, Site
 from target import Reply
 from token_forger import ABSENT, Forger
 
@@ -383,13 +383,21 @@ SHORT = "Vh7Qw0mJ4sT9xK2pL6rN8bC3dF5gZ1y"
 WEAK = {"empty": "", "known": "secret", "template": "changeme", "word": "dev", "31 bytes": SHORT}
 
 
-def test_b14_nothing_starts_in_production_with_a_secret_that_can_be_guessed(tmp_path: Path) -> None:
-    blog = Path(__file__).parents[2] / "examples" / "blog"
-    command = [sys.executable, "-m", "demijohn", "run", str(blog), "--port", "0"]
+@pytest.mark.parametrize(
+    ("application", "server"), [("blog", "granian"), ("library", "granian"), ("library", "gunicorn")]
+)
+def test_b14_nothing_starts_in_production_with_a_secret_that_can_be_guessed(
+    tmp_path: Path, application: str, server: Server
+) -> None:
+    example = str(Path(__file__).parents[2] / "examples" / application)
+    command = ["demijohn", "run", example, "--port", "0"]
+    if server == "gunicorn":
+        command = ["gunicorn", "--bind", "127.0.0.1:0", "--no-control-socket", f"{application}:create_app()"]
     variables = {"DEMIJOHN_ENVIRONMENT": "production", "DATABASE_URL": f"sqlite:///{tmp_path}/b14.sqlite"}
+    variables["PYTHONPATH"] = os.pathsep.join([example, *filter(None, [os.environ.get("PYTHONPATH")])])
     started = {
         name: subprocess.Popen(
-            command,
+            [sys.executable, "-m", *command],
             cwd=tmp_path,
             env=os.environ | variables | {"SECRET_KEY": secret},
             stdout=subprocess.PIPE,
@@ -406,7 +414,7 @@ def test_b14_nothing_starts_in_production_with_a_secret_that_can_be_guessed(tmp_
         assert process.returncode != 0, name
         assert "SECRET_KEY" in output, (name, output)
         assert "demijohn secret" in output
-        assert "Traceback" not in output
+        assert "Traceback" not in output or server == "gunicorn"  # which shows where a worker could not start
         assert "Serving" not in output
         assert SHORT not in output
     assert not list(tmp_path.iterdir())

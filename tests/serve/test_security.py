@@ -177,7 +177,8 @@ def test_a_missing_scope_is_403(build: Build, sec: list[str]) -> None:
 def test_each_scope_that_would_do_is_told(build: Build, sec: list[str]) -> None:
     client = client_for(build, [{"bearer": ["clerk"]}, {"oauth": ["admin"]}, {"bearer": ["admin"]}])
     reply = client.get("/", headers={"Authorization": "Bearer good"})
-    assert (reply.status_code, reply.json["detail"]) == (403, "The credentials lack a scope: clerk or admin is needed.")
+    told = reply.get_json()["detail"]
+    assert (reply.status_code, told) == (403, "The credentials lack a scope: clerk or admin is needed.")
     assert 'scope="clerk"' in reply.headers["WWW-Authenticate"]
 
 

@@ -1,4 +1,4 @@
-"""What differs between developing, testing and production; the environment and `.env` have the last word."""
+"""What differs between developing, testing and production; what is not set here, the environment and `.env` set."""
 
 from __future__ import annotations
 
