@@ -416,10 +416,10 @@ def test_the_contracts_folder_is_importable(build: Build, files: Callable[..., N
 
 
 def test_an_error_inside_a_module_is_told(build: Build, files: Callable[..., None]) -> None:
-    files(**{"broken_handlers.py": "import no_such_thing\n", "raising_handlers.py": "raise ValueError('no')\n"})
-    with pytest.raises(BindingError, match="no module named 'no_such_thing'"):
+    files(**{"broken_handlers.py": "import no_such_thing\n", "raising_handlers.py": "\nraise ValueError('no')\n"})
+    with pytest.raises(BindingError, match=r"no module named 'no_such_thing' \(broken_handlers.py, line 1\)"):
         build(contract({"operationId": "broken_handlers.read"}), resolve=False)
-    with pytest.raises(BindingError, match="ValueError: no"):
+    with pytest.raises(BindingError, match=r"ValueError: no \(raising_handlers.py, line 2\)"):
         build(contract({"operationId": "raising_handlers.read"}), resolve=False)
 
 

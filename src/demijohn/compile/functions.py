@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 __all__ = ["find_function", "importable"]
@@ -56,10 +57,19 @@ def _import(parts: list[str]) -> tuple[Any, list[str], str]:
             return importlib.import_module(name), parts[length:], ""
         except ModuleNotFoundError as error:
             if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
-                return None, [], f"importing {name} failed: no module named {error.name!r}"
+                return None, [], f"importing {name} failed: no module named {error.name!r}{_where(error)}"
         except Exception as error:  # a module of the user's may raise anything
-            return None, [], f"importing {name} failed: {type(error).__name__}: {error}"
+            return None, [], f"importing {name} failed: {type(error).__name__}: {error}{_where(error)}"
     return None, [], f"there is no module {parts[0]!r} in the contract's folder or on the import path"
+
+
+def _where(error: Exception) -> str:
+    """Return the line that failed; a SyntaxError has it in its text."""
+    ours = (__file__, importlib.__file__)
+    lines = [one for one in extract_tb(error.__traceback__) if one.filename[0] != "<" and one.filename not in ours]
+    if isinstance(error, SyntaxError) or not lines:
+        return ""
+    return f" ({Path(lines[-1].filename).name}, line {lines[-1].lineno})"
 
 
 def _hint(name: str, owner: Any) -> str:
