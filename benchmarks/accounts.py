@@ -7,9 +7,7 @@ Run it as `python benchmarks/accounts.py --help`.
 
 import argparse
 import os
-import platform
 import secrets
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +18,7 @@ from pathlib import Path
 from statistics import median
 
 from argon2 import PasswordHasher
+from comparison import arguments, command_line, machine
 from driver import (
     BIN,
     GUNICORN,
@@ -33,12 +32,11 @@ from driver import (
     serving,
     versions,
     wrk,
-    wrk_version,
 )
 from peers.people import POOL_SIZE
-from resources import DATABASES, DEMIJOHN, Setting
+from resources import DEMIJOHN, Setting
 from same_work import BOARD, NOTES, check_accounts, check_revoked
-from stores import Data, PostgreSQLStores, Stores, notes, open_stores
+from stores import DATABASES, Data, PostgreSQLStores, Stores, notes, open_stores
 
 ROWS, ACCOUNTS, CALLERS = 10_000, 100, 10
 ROUNDS = 7
@@ -197,25 +195,17 @@ def page(peers: Sequence[Peer], measured: Measured, conditions: Sequence[str]) -
 
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
-    names = [peer.name for peer in PEERS]
-    parser = argparse.ArgumentParser(description="Compare a list behind a login with the same list in the open.")
-    parser.add_argument("--peers", nargs="+", choices=names, default=names, metavar="PEER", help=str(names))
-    parser.add_argument("--databases", nargs="+", choices=DATABASES, default=DATABASES, help="(both)")
+    about = "Compare a list behind a login with the same list in the open."
+    parser = command_line(about, PEERS, rounds=ROUNDS, each="list", output="accounts-results.md")
     parser.add_argument("--workers", nargs="+", type=int, default=[1], help="numbers of workers (1)")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"rounds over all peers ({ROUNDS})")
-    parser.add_argument("--seconds", type=int, default=1, help="seconds of load per list, peer and round (1)")
-    parser.add_argument("--connections", type=int, default=POOL_SIZE, help=f"connections held by wrk ({POOL_SIZE})")
-    parser.add_argument("--postgresql", metavar="URL", help="a server to use, as SQLAlchemy writes it (one of its own)")
-    parser.add_argument("--output", type=Path, help="file to write (accounts-results.md, where everything ran)")
-    return parser.parse_args()
+    options = arguments(parser)
+    options.rounds = options.rounds or ROUNDS
+    return options
 
 
 def main() -> int:
     """Check, measure, print and write; return 1 if the target is missed or a peer misbehaved."""
     options = parse_arguments()
-    if shutil.which("wrk") is None:
-        print("wrk is not installed: apt-get install wrk", file=sys.stderr)
-        return 1
     peers = [peer for peer in PEERS if peer.name in options.peers]
     password = secrets.token_urlsafe(16)
     # What Demijohn makes hashes with; the verifying peers read it from the hash.
@@ -227,8 +217,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     conditions = [
-        f"{os.cpu_count()} cores ({platform.machine()}), shared by the servers, the database and wrk; "
-        f"Python {platform.python_version()}, wrk {wrk_version()}",
+        machine(),
         *conditions,
         versions(PARTS),
         f"{ROWS:,} notes of {ACCOUNTS} accounts, {CALLERS} of which ask in turn; {options.rounds} rounds of "

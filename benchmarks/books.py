@@ -8,9 +8,7 @@ the rounds counts. Then people borrow books as well (`mixed.py`). Run it as `pyt
 import argparse
 import json
 import os
-import platform
 import secrets
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +21,7 @@ from statistics import median
 
 from argon2 import PasswordHasher
 from catalogue import application, library
+from comparison import arguments, command_line, machine
 from driver import (
     BIN,
     GRANIAN,
@@ -37,13 +36,11 @@ from driver import (
     serving,
     versions,
     wrk,
-    wrk_version,
 )
 from mixed import mix
 from peers.people import POOL_SIZE
-from resources import DATABASES
 from same_work import BOOK, LIST, SEARCH, check_books
-from stores import Data, PostgreSQLStores, Stores, open_stores
+from stores import DATABASES, Data, PostgreSQLStores, Stores, open_stores
 
 ROWS, ROUNDS = 10_000, 5
 CACHE_S = 60
@@ -236,20 +233,13 @@ def page_of_results(
 
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
-    names = [peer.name for peer in PEERS]
-    parser = argparse.ArgumentParser(description="Compare the Library's catalogue with its peers, cached and not.")
-    parser.add_argument("--peers", nargs="+", choices=names, default=names, metavar="PEER", help=str(names))
-    parser.add_argument("--databases", nargs="+", choices=DATABASES, default=DATABASES, help="(both)")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"rounds over all peers ({ROUNDS})")
-    parser.add_argument("--seconds", type=int, default=1, help="seconds of load per page, peer and round (1)")
-    parser.add_argument("--mixed-seconds", type=int, default=60, help="seconds of the mixed load (60)")
-    parser.add_argument("--connections", type=int, default=POOL_SIZE, help=f"connections held by wrk ({POOL_SIZE})")
+    about = "Compare the Library's catalogue with its peers, cached and not."
+    parser = command_line(about, PEERS, rounds=ROUNDS, each="page", output="books-results.md")
+    parser.add_argument("--mixed-seconds", type=int, help="seconds of the mixed load (60)")
     parser.add_argument("--quick", action="store_true", help="one round and a mixed load of 5 s; writes no results")
-    parser.add_argument("--postgresql", metavar="URL", help="a server to use, as SQLAlchemy writes it (one of its own)")
-    parser.add_argument("--output", type=Path, help="file to write (books-results.md, where everything ran)")
-    options = parser.parse_args()
-    if options.quick:
-        options.rounds, options.mixed_seconds = 1, 5
+    options = arguments(parser)
+    options.rounds = options.rounds or (1 if options.quick else ROUNDS)
+    options.mixed_seconds = options.mixed_seconds or (5 if options.quick else 60)
     return options
 
 
@@ -277,9 +267,6 @@ def measure_all(
 def main() -> int:
     """Check, measure, print and write; return 1 if the target is missed or a peer misbehaved."""
     options = parse_arguments()
-    if shutil.which("wrk") is None:
-        print("wrk is not installed: apt-get install wrk", file=sys.stderr)
-        return 1
     peers = [peer for peer in PEERS if peer.name in options.peers]
     password = secrets.token_urlsafe(16)
     hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)  # what Demijohn makes hashes with
@@ -290,8 +277,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     conditions = [
-        f"{os.cpu_count()} cores ({platform.machine()}), shared by the servers, the database and wrk; "
-        f"Python {platform.python_version()}, wrk {wrk_version()}",
+        machine(),
         *conditions,
         versions(PARTS),
         f"one worker each; {ROWS:,} books; {options.rounds} rounds of {options.seconds} s for each page and peer, "

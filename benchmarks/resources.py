@@ -7,9 +7,6 @@ hits everybody. The median of the rounds counts. Run it as `python benchmarks/re
 
 import argparse
 import json
-import os
-import platform
-import shutil
 import sys
 import tempfile
 import time
@@ -18,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from comparison import arguments, command_line, machine
 from driver import (
     GRANIAN,
     GUNICORN,
@@ -32,14 +30,12 @@ from driver import (
     versions,
     wrk,
     wrk_people,
-    wrk_version,
 )
 from peers.people import POOL_SIZE
 from same_work import READS, check_equal
-from stores import PostgreSQLStores, Stores, open_stores, people
+from stores import DATABASES, PostgreSQLStores, Stores, open_stores, people
 
 ROWS = 10_000
-DATABASES = ("sqlite", "postgresql")
 WORKERS = (1, 2)
 ROUNDS = 3
 SUBJECTS, LIMIT, CONNEXION = ("demijohn", "demijohn-1"), "limit", "connexion-flask"
@@ -303,8 +299,7 @@ def verdicts(reached: Sequence[Target]) -> str:
 def conditions_list(conditions: Sequence[str], given: Load, seconds: float) -> list[str]:
     """Say on what and how it was measured."""
     return [
-        f"{os.cpu_count()} cores ({platform.machine()}), shared by the servers, the database and wrk; "
-        f"Python {platform.python_version()}, wrk {wrk_version()}",
+        machine(),
         *conditions,
         versions(PARTS),
         f"{ROWS:,} people; {given.rounds} round{'s' if given.rounds > 1 else ''} of {given.seconds} s for each "
@@ -360,20 +355,13 @@ def as_json(measured: Measured, conditions: Sequence[str]) -> dict[str, Any]:
 
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
-    names = [peer.name for peer in PEERS]
-    parser = argparse.ArgumentParser(description="Compare Demijohn with its peers at a resource in a database.")
-    parser.add_argument("--peers", nargs="+", choices=names, default=names, metavar="PEER", help=str(names))
-    parser.add_argument("--databases", nargs="+", choices=DATABASES, default=DATABASES, help="(both)")
-    parser.add_argument("--workers", nargs="+", type=int, help="numbers of workers (1 2)")
-    parser.add_argument("--rounds", type=int, help="rounds over all operations and peers (3)")
-    parser.add_argument("--seconds", type=int, default=1, help="seconds of load per operation, peer and round (1)")
-    parser.add_argument("--connections", type=int, default=POOL_SIZE, help=f"connections held by wrk ({POOL_SIZE})")
-    parser.add_argument("--quick", action="store_true", help="one round and one worker, unless told otherwise")
-    parser.add_argument("--postgresql", metavar="URL", help="a server to use, as SQLAlchemy writes it (one of its own)")
-    parser.add_argument(
-        "--output", type=Path, help="file to write, with .json and .md (resources-results, where all peers ran)"
+    about = "Compare Demijohn with its peers at a resource in a database."
+    parser = command_line(
+        about, PEERS, rounds=ROUNDS, each="operation", output="resources-results.md and resources.json"
     )
-    options = parser.parse_args()
+    parser.add_argument("--workers", nargs="+", type=int, help="numbers of workers (1 2)")
+    parser.add_argument("--quick", action="store_true", help="one round and one worker, unless told otherwise")
+    options = arguments(parser)
     options.rounds = options.rounds or (1 if options.quick else ROUNDS)
     options.workers = options.workers or ([1] if options.quick else WORKERS)
     return options
@@ -382,9 +370,6 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     """Check, measure, print and write; return 1 if a peer misbehaved."""
     options = parse_arguments()
-    if shutil.which("wrk") is None:
-        print("wrk is not installed: apt-get install wrk", file=sys.stderr)
-        return 1
     peers = [peer for peer in PEERS if peer.name in options.peers]
     given = Load(options.rounds, options.seconds, options.connections)
     begin = time.monotonic()

@@ -15,9 +15,9 @@ from pathlib import Path
 from statistics import median
 
 from driver import PEOPLE, BenchmarkError, Peer, Server, ask, serving, wrk, wrk_people
-from resources import DATABASES, LIMIT, PEERS, SUBJECTS
+from resources import LIMIT, PEERS, SUBJECTS
 from same_work import READS
-from stores import open_stores, people
+from stores import DATABASES, open_stores, people
 
 TARGET = 1.3
 READ_ONE = "read one, at random"

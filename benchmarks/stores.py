@@ -20,6 +20,7 @@ from sqlalchemy.engine import URL, make_url
 
 COUNTRIES = ("AT", "BE", "CH", "CZ", "DE", "DK", "ES", "FI", "FR", "GB", "IE", "IT", "NL", "NO", "PL", "PT", "SE", "US")
 FIRST_NAMES = ("Ada", "Björn", "Chloé", "Dmitri", "Edith", "Farid", "Grace", "Hedy", "Ines", 'Jun "JJ"')
+DATABASES = ("sqlite", "postgresql")
 FIRST_NOTE = 10_000  # so that all have an id of five digits, and lists of 20 are equally long
 MAX_CONNECTIONS = 500
 

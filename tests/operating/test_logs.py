@@ -282,9 +282,9 @@ def test_masks_are_quick_on_any_text() -> None:
         "token" * 10_000,
         "a" * 50_000 + " token",
     ]:
-        began = time.perf_counter()
+        began = time.thread_time()  # of the processor, which other work may have most of
         masks.text(text)
-        assert time.perf_counter() - began < 2, text[:20]
+        assert time.thread_time() - began < 2, text[:20]
 
 
 def test_as_text_secrets_are_masked_in_flasks_own_lines(watched: Watched, capsys: Capture) -> None:

@@ -4,7 +4,7 @@ import { api } from "./api.js";
 import { cover } from "./covers.js";
 import { $, button, closable, el, refill } from "./dom.js";
 import { edit } from "./editor.js";
-import { attempt, hush } from "./messages.js";
+import { attempt, hush, tell } from "./messages.js";
 import { shelf } from "./shelf.js";
 import { count, language, shelf as onShelf, year } from "./words.js";
 
@@ -17,6 +17,10 @@ shelf.addEventListener("change", ({ detail: bookId }) => {
   if (dialog.open && (bookId === null || bookId === shown.id)) {
     attempt(() => open(shown.id));
   }
+});
+shelf.addEventListener("gone", ({ detail: book }) => {
+  dialog.addEventListener("close", () => tell(`“${book.title}” is out of the catalogue.`), { once: true });
+  dialog.close();
 });
 
 /** Show a book; `onClosed` is called when it is closed again. */
@@ -41,9 +45,14 @@ export function close() {
   dialog.close();
 }
 
-/** Give the focus back to the link of the book, which may have been drawn anew since. */
+/** Where the focus got lost, since what had it was drawn anew, give it to the link of the book, or to the heading. */
 function goBack(id) {
-  document.querySelector(`.view:not([hidden]) a[href="#/books/${id}"]`)?.focus({ preventScroll: true });
+  const focused = document.activeElement;
+  if (focused !== document.body && !dialog.contains(focused)) {
+    return; // the browser has given it back, and whoever has a keyboard may have gone on
+  }
+  const view = document.querySelector(".view:not([hidden])");
+  (view.querySelector(`a[href="#/books/${id}"]`) ?? view.querySelector("h1")).focus({ preventScroll: true });
 }
 
 function draw(book) {

@@ -31,6 +31,7 @@ form.addEventListener("input", ({ target }) => {
 });
 $("more").addEventListener("click", () => whileBusy($("more"), () => attempt(more)));
 shelf.addEventListener("change", ({ detail: bookId }) => (bookId ? reread(bookId) : books.forEach(redraw)));
+shelf.addEventListener("gone", search);
 
 /** Search anew. The last search wins: the one before it is given up. */
 export async function search() {

@@ -248,7 +248,8 @@ async function renew(loan, user) {
   if (patron) {
     await choose(patron.user);
   }
-  return { kind: "lent", text: `“${loan.book.title}” stays with ${user.username}.`, more: `Back by ${day(data.due_at)}.` };
+  const text = `“${loan.book.title}” stays with ${user.username}.`;
+  return { kind: "lent", text, more: `Back by ${day(data.due_at)}.` };
 }
 
 /** Let it be a member's turn, or nobody's. */
@@ -292,10 +293,10 @@ function drawPatron() {
 function drawLoan(loan, user) {
   const { title } = loan.book;
   const late = Date.parse(loan.due_at) < Date.now();
-  const again = pressed("Renew", () => renew(loan, user), { label: `Renew: ${title}` });
+  const again = pressed("Renew", () => renew(loan, user), { kind: "link", label: `Renew: ${title}` });
   return el(
     "li",
-    { class: "row between" },
+    { class: "patron-loan" },
     el("span", {}, title, " ", el("span", { class: late ? "pill late" : "pill mine" }, due(loan.due_at))),
     loan.renewals < MOST_RENEWALS && again,
   );

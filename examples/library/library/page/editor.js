@@ -4,11 +4,13 @@ import { $, button, closable, el } from "./dom.js";
 import { clearFaults, handle, values } from "./forms.js";
 import { tell } from "./messages.js";
 import { shelf } from "./shelf.js";
+import { explain } from "./words.js";
 
 const NAMES = {
   title: "Title", authors: "Authors", isbn13: "ISBN of 13 digits", isbn: "ISBN of 10 digits", year: "Year",
   language: "Language", copies: "Copies",
 };
+const STAYS = "It was lent or is waited for, and stays for the record. With 0 copies nobody can borrow it.";
 const FIELDS = Object.keys(NAMES);
 
 const dialog = $("editor");
@@ -18,6 +20,7 @@ let before = null;
 let saved = () => {};
 
 closable(dialog);
+$("take-out").addEventListener("click", askTakeOut);
 handle(form, async (texts) => {
   const book = parse(texts);
   if (before === null) {
@@ -33,6 +36,7 @@ export async function edit(id = null, onSaved = () => {}) {
   before = id === null ? null : await read(id);
   saved = onSaved;
   $("editor-heading").textContent = id === null ? "Add a book" : "Edit a book";
+  $("take-out").hidden = id === null;
   write(before?.book ?? { copies: 1 });
   dialog.showModal();
   form.elements.title.focus();
@@ -73,10 +77,7 @@ function showConflict(now, theirs) {
     write(book);
     form.elements.title.focus();
   };
-  const box = el(
-    "div",
-    { class: "conflict", role: "alert" },
-    el("p", { tabindex: "-1" }, "Somebody else changed this book in the meantime:"),
+  ask("Somebody else changed this book in the meantime:", [
     el("ul", {}, rows),
     el(
       "div",
@@ -84,9 +85,35 @@ function showConflict(now, theirs) {
       button("Reload the book", goOnWith(now.book), { kind: "primary" }),
       button("Keep my changes as well", goOnWith({ ...now.book, ...mine })),
     ),
-  );
-  $("editor-conflict").replaceChildren(box);
+  ]);
+}
+
+function askTakeOut() {
+  const keep = () => {
+    $("editor-question").replaceChildren();
+    $("take-out").focus();
+  };
+  const answers = [button("Take it out", takeOut, { kind: "primary" }), button("Keep it", keep)];
+  ask(`Take “${before.book.title}” out of the catalogue, for good?`, [el("div", { class: "buttons" }, answers)]);
+}
+
+async function takeOut() {
+  try {
+    await api.send("DELETE", `books/${before.book.id}`, undefined, { match: before.etag });
+  } catch (error) {
+    ask(error.status === 409 ? STAYS : explain(error));
+    return;
+  }
+  dialog.close();
+  shelf.dispatchEvent(new CustomEvent("gone", { detail: before.book }));
+}
+
+/** Ask or tell something between the fields and the buttons, where it is read at once. */
+function ask(text, more = []) {
+  const box = el("div", { class: "conflict", role: "alert" }, el("p", { tabindex: "-1" }, text), more);
+  $("editor-question").replaceChildren(box);
   box.querySelector("p").focus();
+  box.scrollIntoView({ block: "nearest" });
 }
 
 async function read(id) {
@@ -103,7 +130,7 @@ function done(book, said) {
 
 function write(book) {
   clearFaults(form);
-  $("editor-conflict").replaceChildren();
+  $("editor-question").replaceChildren();
   for (const name of FIELDS) {
     form.elements[name].value = text(book[name]);
   }

@@ -11,5 +11,8 @@ export async function takeBack(loan) {
   const before = new Set((await keptFor()).map((hold) => hold.id));
   await api.send("POST", `loans/${loan.id}/return`);
   const hold = (await keptFor()).find((hold) => !before.has(hold.id));
-  return hold ? `Keep it behind the desk for ${hold.user.username}, until ${day(hold.kept_until)}.` : "It goes on the shelf.";
+  if (hold === undefined) {
+    return "It goes on the shelf.";
+  }
+  return `Keep it behind the desk for ${hold.user.username}, until ${day(hold.kept_until)}.`;
 }

@@ -4,7 +4,7 @@ import { signedIn } from "./entry.js";
 import { complain, tell } from "./messages.js";
 import { day, ordinal } from "./words.js";
 
-/** Its event `change` has as `detail` the book that it is about, or null for any. */
+/** Its event `change` has as `detail` the book that it is about, or null for any; that of `gone` has been taken out. */
 class Shelf extends EventTarget {
   loans = [];
   holds = [];

@@ -130,6 +130,36 @@ def test_an_order_whose_answer_got_lost_is_made_once(visit: Visit, ann: Any) -> 
     visitor.errors = [error for error in visitor.errors if "ERR_FAILED" not in error]
 
 
+def test_a_book_is_taken_out(visit: Visit, client: FlaskClient, librarian: Any, ann: Any, add: Any) -> None:
+    odyssey, iliad = add("The Odyssey"), add("The Iliad")
+    ann("POST", "/loans", 201, {"book_id": iliad})
+    visitor = visit()
+    visitor.sign_in("libby")
+    visitor.book("The Odyssey").get_by_role("link").click()
+    visitor.press("Edit: The Odyssey")
+    visitor.press("Take out of the catalogue")
+    visitor.press("Keep it")
+    expect(visitor.page.get_by_role("button", name="Take out of the catalogue")).to_be_focused()
+    visitor.press("Take out of the catalogue")
+    expect(visitor.page.get_by_role("alert").filter(has_text="Take “The Odyssey” out")).to_be_visible()
+    visitor.page.keyboard.press("Tab")
+    visitor.page.keyboard.press("Enter")
+    visitor.told("“The Odyssey” is out of the catalogue.")
+    expect(visitor.page.locator("#found")).to_have_text("1 book")
+    assert client.get(f"/books/{odyssey}").status_code == 404
+    # What was lent stays, and the page says what to do instead.
+    visitor.book("The Iliad").get_by_role("link").click()
+    visitor.press("Edit: The Iliad")
+    visitor.press("Take out of the catalogue")
+    visitor.press("Take it out")
+    expect(visitor.page.get_by_role("alert").filter(has_text="With 0 copies nobody can borrow it.")).to_be_visible()
+    assert client.get(f"/books/{iliad}").status_code == 200
+    visitor.press("Close", visitor.page.locator("#editor"))
+    visitor.press("Close", visitor.page.locator("#book"))
+    visitor.press("Add a book")
+    expect(visitor.page.locator("#take-out")).to_be_hidden()
+
+
 def test_nobodys_change_of_a_book_is_lost(visit: Visit, client: FlaskClient, librarian: Any, add: Any) -> None:
     number = add(copies=2)
     visitor = visit()
