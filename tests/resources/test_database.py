@@ -180,7 +180,7 @@ class TestAddresses:
     @pytest.mark.parametrize("url", ["postgresql+psycopg://a@b/c", "mariadb+pymysql://a@b/c", "sqlite:///a.db"])
     def test_an_engine_whose_changes_cannot_be_undone_is_refused(self, url: str) -> None:
         engine = create_engine(url)
-        given = [engine.execution_options(isolation_level="AUTOCOMMIT")]
+        given: list[Engine] = [engine.execution_options(isolation_level="AUTOCOMMIT")]
         if engine.dialect.name != "sqlite":
             given += [create_engine(url, isolation_level="AUTOCOMMIT")]
         for one in given:

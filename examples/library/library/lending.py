@@ -121,9 +121,16 @@ def pass_on(connection: Connection) -> int:
 
 def overdue(page: int, per_page: int, connection: Connection, include: list[str] | None = None) -> dict[str, Any]:
     """Return the loans that should be back by now."""
-    filters = {"returned_at__isnull": True, "due_at__lt": clock.now().isoformat()}
-    wanted = {"limit": per_page, "offset": (page - 1) * per_page, "include": include}
-    found = loans.list(sort="due_at", connection=connection, **wanted, **filters)
-    late = select(func.count(Loan.id)).where(Loan.returned_at.is_(None), Loan.due_at < clock.now())
+    now = clock.now()
+    found = loans.list(
+        returned_at__isnull=True,
+        due_at__lt=now.isoformat(),
+        sort="due_at",
+        limit=per_page,
+        offset=(page - 1) * per_page,
+        include=include,
+        connection=connection,
+    )
+    late = select(func.count(Loan.id)).where(Loan.returned_at.is_(None), Loan.due_at < now)
     total = connection.execute(late).scalar_one()
     return {"loans": found, "total": total, "page": page, "pages": -(-total // per_page)}
