@@ -35,9 +35,9 @@ def waiting(running: LibraryServer) -> int:
 
 
 def is_refused(port: int) -> bool:
-    with suppress(ConnectionResetError):  # it came in the very moment
+    with suppress(ConnectionResetError, TimeoutError):  # it came in the very moment
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            socket.create_connection(("127.0.0.1", port), 0.2).close()
         except ConnectionRefusedError:
             return True
     return False

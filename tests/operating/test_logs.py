@@ -108,7 +108,8 @@ def test_a_record_of_a_request_says_which(json_client: FlaskClient, capsys: Capt
 def test_that_the_database_is_away_is_told_with_the_request_that_found_out(
     json_watched: Watched, capsys: Capture
 ) -> None:
-    url = "mariadb+pymysql://ann:s3cr3t-v4lu3@127.0.0.1:1/none"
+    password = "s3cr3t-v4lu3"
+    url = f"mariadb+pymysql://ann:{password}@127.0.0.1:1/none"
     client = json_watched(contract=json.dumps(contract(WORDS, SCHEMAS)), models=[Word], database_url=url)
     answer = client.get("/words", headers={"X-Request-ID": "three"})
     assert (answer.status_code, answer.headers["X-Request-ID"]) == (503, "three")

@@ -38,7 +38,6 @@ _logger = logging.getLogger("demijohn")
 # What `select` can be asked about.
 _MOST_FILES = 1024
 
-# Before a transaction that the database refused is tried again, it waits between 5 and 50 ms, longer each time.
 # How a transaction begins that only reads: on PostgreSQL by whether the connection is in autocommit mode.
 _SNAPSHOT: dict[Any, str] = {
     True: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
@@ -46,7 +45,9 @@ _SNAPSHOT: dict[Any, str] = {
     "mariadb": "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
 }
 
-_PAUSES_S = ((0.005, 0.015), (0.01, 0.03), (0.02, 0.05))
+# Before a transaction that the database refused is tried again, it waits between 5 and 400 ms, longer each time. Many
+# who want the same rows at the same moment may meet more than once.
+_PAUSES_S = ((0.005, 0.015), (0.01, 0.03), (0.02, 0.05), (0.05, 0.1), (0.1, 0.2), (0.2, 0.4))
 
 
 class ServerDatabase:
