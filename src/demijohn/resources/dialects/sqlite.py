@@ -184,11 +184,12 @@ class Sqlite:
         """Return the condition that an item of such an array is a text that matches a LIKE pattern, in any case.
 
         What an item has in ASCII, the text of the whole array has as well, unless JSON escapes it: most rows are passed
-        over without their JSON being read.
+        over without their JSON being read. Letters beyond ASCII, which many write as `\\u00e9`, hide nothing of it.
         """
         text = type_coerce(expression, Text())
         anywhere = piped([quoted("%"), pattern, quoted("%")], Text())
-        may_have = or_(_is_wide(pattern), text.like(anywhere, escape="\\"), func.instr(text, quoted("\\")) > 0)
+        hides = [text.op("GLOB", is_comparison=True)(quoted(one)) for one in (r"*\[^u]*", r"*\u00[0-7]*")]
+        may_have = or_(_is_wide(pattern), text.like(anywhere, escape="\\"), *hides)
         item = func.json_each(expression).table_valued("value", "type")
         is_like = self.like(item.c.value, pattern, ignore_case=True)
         found: Select[Any] = select(literal_column("1")).where(item.c.type == quoted("text"), is_like)
