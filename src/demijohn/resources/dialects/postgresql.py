@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import psycopg
-from sqlalchemy import Engine, Insert, Select, Table, Text, case, cast, func, literal_column, select
+from sqlalchemy import Engine, Insert, Select, Table, Text, and_, any_, case, cast, func, literal_column, select
 from sqlalchemy import event as events
 from sqlalchemy import types as sqltypes
 from sqlalchemy.dialects import postgresql
@@ -116,14 +116,23 @@ class Postgresql:
         return expression.op("@>", is_comparison=True, return_type=sqltypes.Boolean())(items)
 
     def like_item(self, expression: Expression, pattern: Expression) -> Expression:
-        """Return the condition that an item of such an array is a text that matches a LIKE pattern, in any case."""
+        """Return the condition that an item of such an array is a text that matches a LIKE pattern, in any case.
+
+        What an item has, the text of the whole document has as well, unless JSON escapes it: most rows are passed over
+        without their items being taken out.
+        """
         if _is_list(expression, self.sql):
-            items = func.unnest(expression).column_valued("item")
-        else:
-            document = _as_jsonb(expression, self.sql)
-            is_array = func.jsonb_typeof(document) == quoted("array")
-            items = func.jsonb_array_elements_text(case((is_array, document))).column_valued("item")
-        is_like = self.like(cast(items, Text()), pattern, ignore_case=True)
+            return self._any_is_like(func.unnest(expression), pattern)
+        document = _as_jsonb(expression, self.sql)
+        is_array = func.jsonb_typeof(document) == quoted("array")
+        escape = func.repeat(func.chr(92), 2)  # a backslash, as a pattern has it
+        anywhere = postgresql.array([piped([quoted("%"), one, quoted("%")], Text()) for one in (pattern, escape)])
+        may_have = cast(document, Text()).ilike(any_(anywhere))
+        items = func.jsonb_array_elements_text(case((is_array, document)))
+        return and_(may_have, self._any_is_like(items, pattern))
+
+    def _any_is_like(self, items: Any, pattern: Expression) -> Expression:
+        is_like = self.like(cast(items.column_valued("item"), Text()), pattern, ignore_case=True)
         return select(literal_column("1")).where(is_like).exists()
 
     def insert(self, table: Table) -> Insert:
