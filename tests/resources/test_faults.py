@@ -444,9 +444,9 @@ class TestTransactions:
             runs.append(1)
             raise error
 
-        with refused_within(1):
+        with refused_within(2):
             accounts.write(work)
-        assert len(runs) == 4
+        assert len(runs) == 7
 
     def test_a_connection_lost_before_the_commit_is_tried_again_once(self, accounts: Database, database: str) -> None:
         runs = []
