@@ -17,7 +17,7 @@ from flask import Flask
 from demijohn.cli.examples import EXAMPLES, Example
 from demijohn.cli.problems import tell
 from demijohn.cli.resources import verify
-from demijohn.cli.server import THREADS, address_of, claim, serve
+from demijohn.cli.server import THREADS, address_of, claim, listening, serve
 from demijohn.cli.serving import for_threads, in_a_worker
 from demijohn.cli.start_page import Shown, start_page
 from demijohn.cli.target import Options, environment, find, open_application, state_of
@@ -132,14 +132,7 @@ class Demo:
     type=click.Path(file_okay=False, path_type=Path),
     help="Where the data is kept.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=5000,
-    show_default=True,
-    help="The port to listen on; 0 takes a free one.",
-)
+@listening
 def demo(folder: Path, host: str, port: int) -> None:
     """Serve the examples, with sample data, below one page.
 

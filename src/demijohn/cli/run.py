@@ -13,7 +13,7 @@ from demijohn.app import State
 from demijohn.cli.operating import counts_folder, operating
 from demijohn.cli.problems import tell
 from demijohn.cli.resources import verify
-from demijohn.cli.server import THREADS, address_of, claim, serve
+from demijohn.cli.server import THREADS, address_of, claim, listening, serve
 from demijohn.cli.serving import application
 from demijohn.cli.target import Found, Options, find, open_application, state_of
 from demijohn.errors import StartError
@@ -23,14 +23,7 @@ __all__ = ["check_again", "run"]
 
 @click.command()
 @click.argument("target")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=5000,
-    show_default=True,
-    help="The port to listen on; 0 takes a free one.",
-)
+@listening
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that answer requests.")
 @click.option("--threads", type=click.IntRange(1), default=THREADS, show_default=True, help="Threads of each worker.")
 @click.option("--base-path", metavar="PATH", help="Stands before the paths of a contract file, / for nothing.")

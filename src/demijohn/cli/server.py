@@ -18,7 +18,7 @@ from demijohn.operating import Readiness, logging_config
 from demijohn.settings import LogFormat
 from demijohn.turns import Wsgi
 
-__all__ = ["THREADS", "address_of", "claim", "serve"]
+__all__ = ["THREADS", "address_of", "claim", "listening", "serve"]
 
 _logger = logging.getLogger("demijohn")
 
@@ -28,6 +28,20 @@ MAX_HEADER_BYTES = 64 * 1024
 # A thread waits while a client trickles its body; one of them never does (`arrivals`).
 THREADS = 4
 MAX_WAITING = 1024
+
+_host = click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+_port = click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=5000,
+    show_default=True,
+    help="The port to listen on; 0 takes a free one.",
+)
+
+
+def listening(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say where it listens: `host` and `port`."""
+    return _host(_port(function))
 
 
 def serve(
