@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import databases
 import pytest
 import sqlalchemy as sa
 from library_server import GRACE_S, LibraryServer, wait_until
+from served import is_refused
 from served_site import Server
 from target import Reply
 
@@ -32,15 +32,6 @@ def waiting(running: LibraryServer) -> int:
     """Return how many wait for such a lock."""
     ((number,),) = running.rows("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
     return int(number)
-
-
-def is_refused(port: int) -> bool:
-    with suppress(ConnectionResetError, TimeoutError):  # it came in the very moment
-        try:
-            socket.create_connection(("127.0.0.1", port), 0.2).close()
-        except ConnectionRefusedError:
-            return True
-    return False
 
 
 @pytest.mark.parametrize("server", ["granian", "gunicorn"])

@@ -20,6 +20,7 @@ import pytest
 from load import load
 from prometheus_client.parser import text_string_to_metric_families
 from running import Running
+from served import is_refused
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = """\
@@ -134,13 +135,7 @@ def test_stopping_ends_what_was_begun_refuses_what_is_new_and_exits_with_0(
     time.sleep(0.5)  # it has to be in its handler, which nobody can see from here
     server.process.send_signal(signal.SIGTERM)
     refused_by = time.monotonic() + 1
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 0.2).close()
-        except (ConnectionResetError, TimeoutError):
-            pass  # it came in the very moment
-        except ConnectionRefusedError:
-            break
+    while not is_refused(port):
         assert time.monotonic() < refused_by, "connections are still taken"
     status, body = ask(f"{operated}/ready")
     assert (status, "Not ready" in body) == (503, True)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from outside import skip_or_fail
 
-__all__ = ["create_tables", "run_schemathesis", "served", "served_by_gunicorn", "wait_for"]
+__all__ = ["create_tables", "is_refused", "run_schemathesis", "served", "served_by_gunicorn", "wait_for"]
 
 
 def free_port() -> int:
@@ -90,6 +90,16 @@ def create_tables(target: Path, database_url: str) -> None:
     environment = os.environ | {"DATABASE_URL": database_url}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def is_refused(port: int) -> bool:
+    """Tell whether nobody listens any more; who came in the very moment of that has no answer, and asks again."""
+    with suppress(ConnectionResetError, TimeoutError):
+        try:
+            socket.create_connection(("127.0.0.1", port), 0.2).close()
+        except ConnectionRefusedError:
+            return True
+    return False
 
 
 def wait_for(url: str, **headers: str) -> None:
